@@ -1,0 +1,1 @@
+"""The REST API: Shared File Systems API v2 over WSGI."""

@@ -1,0 +1,1 @@
+"""The relational database: tables, transactions, and one query file per noun."""

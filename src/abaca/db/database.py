@@ -1,0 +1,220 @@
+"""One database: transactions that either read or write, on SQLite, PostgreSQL or MariaDB.
+
+SQLite runs in WAL mode with ``synchronous = FULL`` (what was accepted is
+durable). Writers start with BEGIN IMMEDIATE, since a deferred transaction that
+reads and then writes fails at once when another wrote; inside a process they
+queue up first come, first served, because SQLite's busy handler starves some.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+from sqlalchemy import Connection, CursorResult, Executable, Row, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from abaca import errors
+from abaca.db.tables import metadata
+from abaca.steps import fault
+
+T = TypeVar("T")
+BUSY_SECONDS = 60
+
+
+@dataclass(slots=True)
+class Tx:
+    """One open transaction; everything inside commits or nothing does."""
+
+    connection: Connection
+    _after: list[Callable[[], None]] = field(default_factory=list)
+
+    def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:  # noqa: ANN401
+        """Run one statement (``values``: a mapping, or a list of them for many rows)."""
+        return self.connection.execute(statement, values)
+
+    def one(self, cls: type[T], statement: Executable) -> T | None:
+        """The only row as a dataclass whose fields the columns are named after, or None."""
+        row = self.connection.execute(statement).one_or_none()
+        return None if row is None else load(cls, row)
+
+    def all(self, cls: type[T], statement: Executable) -> list[T]:
+        """Every row as a dataclass."""
+        return [load(cls, row) for row in self.connection.execute(statement)]
+
+    def scalar(self, statement: Executable) -> Any:  # noqa: ANN401
+        """First column of the first row, or None."""
+        return self.connection.execute(statement).scalar()
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call this once the transaction is durable (wake-ups); must not raise."""
+        self._after.append(action)
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite``, ``postgresql`` or ``mysql``."""
+        return self.connection.dialect.name
+
+
+@cache
+def _converters(cls: Callable[..., Any]) -> dict[str, Callable[[Any], Any] | None]:
+    """By field: how to make the field's type from what the database gave."""
+    hints = get_type_hints(cls)
+    return {item.name: _converter(hints[item.name]) for item in fields(cls) if item.init}  # type: ignore[arg-type]
+
+
+def _converter(hint: Any) -> Callable[[Any], Any] | None:  # noqa: ANN401
+    if get_origin(hint) is tuple:
+        return tuple
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return None
+
+
+def load(cls: type[T], row: Row[Any], **extra: object) -> T:
+    """A dataclass from a row; columns that are no fields are passed over, ``extra`` wins.
+
+    Strings become the field's StrEnum, JSON lists its tuple.
+    """
+    mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name
+    values = {
+        name: convert(mapping[name]) if convert else mapping[name]
+        for name, convert in _converters(cls).items()  # type: ignore[arg-type]
+        if name in mapping
+    }
+    return cls(**{**values, **extra})
+
+
+class _FifoLock:
+    """A lock that serves waiters in the order they came."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._held = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        turn.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._held = False
+
+
+class Database:
+    """A connection pool and the two kinds of transaction. Thread-safe.
+
+    ``url`` is a SQLAlchemy URL (``sqlite:////var/lib/abaca/abaca.db``).
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 32) -> None:
+        self.engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=not url.startswith("sqlite"),
+        )
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writers = _FifoLock()
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+
+    def create_schema(self) -> None:
+        """Make all tables that are missing (tests; a service migrates instead)."""
+        metadata.create_all(self.engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A transaction that sees one state and writes nothing."""
+        with _translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                yield Tx(connection)
+            finally:
+                connection.rollback()
+                if self.is_sqlite:
+                    _end(connection, "ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A transaction that commits at the end of the block, or rolls back on any exception."""
+        if self.is_sqlite:
+            with self._writers:
+                tx = yield from self._write()
+        else:
+            tx = yield from self._write()
+        for action in tx._after:  # noqa: SLF001 - same module
+            action()
+
+    def _write(self) -> Generator[Tx, None, Tx]:
+        with _translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            tx = Tx(connection)
+            try:
+                yield tx
+                fault("db.commit:before")
+                if self.is_sqlite:
+                    connection.exec_driver_sql("COMMIT")
+                connection.commit()
+                fault("db.commit:after")
+            except BaseException:
+                connection.rollback()
+                if self.is_sqlite:
+                    _end(connection, "ROLLBACK")
+                raise
+        return tx
+
+
+def _end(connection: Connection, statement: str) -> None:
+    raw = connection.connection.dbapi_connection
+    if raw is not None and raw.in_transaction:
+        raw.execute(statement)
+
+
+def _prepare_sqlite(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
+    # Transactions are begun by hand: the sqlite3 module would begin them too late.
+    dbapi.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        "temp_store = MEMORY",
+    ):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, PoolTimeoutError) as error:
+        raise errors.DatabaseUnavailable(f"database: {error}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise errors.DatabaseUnavailable(f"database: {error}") from error
+        raise

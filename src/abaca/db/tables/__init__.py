@@ -1,0 +1,73 @@
+"""All tables, in one place to name them from; `metadata` knows every one."""
+
+from __future__ import annotations
+
+from abaca.db.tables.base import metadata, new_id, now
+from abaca.db.tables.network import (
+    address_gaps,
+    address_pools,
+    addresses,
+    allocations,
+    made_networks,
+    tenant_networks,
+)
+from abaca.db.tables.project import (
+    application_credentials,
+    projects,
+    quota_classes,
+    quotas,
+    role_assignments,
+    users,
+)
+from abaca.db.tables.share import (
+    access_rules,
+    backend_exports,
+    export_locations,
+    share_instances,
+    share_metadata,
+    share_servers,
+    shares,
+    snapshot_instances,
+    snapshots,
+)
+from abaca.db.tables.share_network import segments, share_network_subnets, share_networks
+from abaca.db.tables.share_type import share_type_extra_specs, share_type_projects, share_types
+from abaca.db.tables.work import availability_zones, messages, pools, services, tasks
+
+__all__ = [
+    "access_rules",
+    "address_gaps",
+    "address_pools",
+    "addresses",
+    "allocations",
+    "application_credentials",
+    "availability_zones",
+    "backend_exports",
+    "export_locations",
+    "made_networks",
+    "messages",
+    "metadata",
+    "new_id",
+    "now",
+    "pools",
+    "projects",
+    "quota_classes",
+    "quotas",
+    "role_assignments",
+    "segments",
+    "services",
+    "share_instances",
+    "share_metadata",
+    "share_network_subnets",
+    "share_networks",
+    "share_servers",
+    "share_type_extra_specs",
+    "share_type_projects",
+    "share_types",
+    "shares",
+    "snapshot_instances",
+    "snapshots",
+    "tasks",
+    "tenant_networks",
+    "users",
+]

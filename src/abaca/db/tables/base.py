@@ -1,0 +1,76 @@
+"""The metadata that all tables share, and the column types that behave alike on every database."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Column, DateTime, ForeignKey, MetaData, String, types
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Dialect
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = String(36)
+Name = String(255)
+
+
+class UtcDateTime(types.TypeDecorator[datetime]):
+    """An aware UTC time with microseconds, stored without zone."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
+        """MariaDB drops microseconds unless asked."""
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Aware in, naive UTC stored."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        """Naive UTC stored, aware out."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """The time that rows are stamped with."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A new ID for a row."""
+    return str(uuid.uuid4())
+
+
+def id_column() -> Column[str]:
+    """Primary key: a UUID in text form."""
+    return Column("id", Id, primary_key=True)
+
+
+def stamps() -> tuple[Column[Any], Column[Any]]:
+    """created_at and updated_at."""
+    return (
+        Column("created_at", UtcDateTime, nullable=False),
+        Column("updated_at", UtcDateTime),
+    )
+
+
+def reference(
+    name: str, target: str, *, nullable: bool = False, cascade: bool = False
+) -> Column[str]:
+    """A foreign key to ``target`` (``table.id``)."""
+    key = ForeignKey(target, ondelete="CASCADE" if cascade else None)
+    return Column(name, Id, key, nullable=nullable, index=True)

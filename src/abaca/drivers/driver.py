@@ -1,0 +1,196 @@
+"""The driver contract: what a driver is given, gives back, and may raise.
+
+A driver imports this module, `errors`, `modes`, `steps` and (the linux driver)
+`abaca.linux`. It holds no network code: in the multi modes its one source of
+addresses is the helper it is handed. Every method is idempotent and
+level-triggered: it looks at what exists, and makes the difference. Only
+`abaca.errors.DriverError` (and what the helper raises) may leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+from oslo_config import cfg
+
+from abaca.modes import DriverMode
+from abaca.network.helper import FlatHelper, ManagedHelper
+from abaca.network.plugin import Fabric
+
+
+class Locality(StrEnum):
+    """Where a backend's work may be done."""
+
+    HOST = "host"
+    """Only on the host that has the storage."""
+    ANY = "any"
+
+
+class AccessLevel(StrEnum):
+    """What a rule grants."""
+
+    READ_WRITE = "rw"
+    READ_ONLY = "ro"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A share server, as a driver sees it."""
+
+    id: str
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share (instance), as a driver sees it. ``server`` is None in single_svm."""
+
+    id: str
+    """Share instance ID: the name of everything that is made for it."""
+    project_id: str
+    size_gib: int
+    protocol: str
+    export_id: int
+    """Positive, unique and never reused within the server (within the backend in single_svm)."""
+    server: Server | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A snapshot (instance) of a share."""
+
+    id: str
+    share: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRule:
+    """Who may mount. Drivers apply most specific first; an empty list admits nobody."""
+
+    network: IPv4Network | IPv6Network
+    level: AccessLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportLocation:
+    """``address:/path`` that a standard client mounts."""
+
+    path: str
+    preferred: bool = False
+    is_admin_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A place for shares, as reported to the scheduler."""
+
+    name: str
+    total_gib: float
+    free_gib: float
+    capabilities: Mapping[str, str | bool | float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What exists for a backend in the world, by the IDs that Abaca gave (for the audit)."""
+
+    servers: frozenset[str]
+    shares: frozenset[str]
+    snapshots: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendHost:
+    """What Abaca lends to a driver instance."""
+
+    backend: str
+    mode: DriverMode
+    host: str
+    state_path: Path
+    """A directory of this deployment for small run-time state, kept over restarts."""
+    deployment: str
+    """Eight hexadecimal digits that differ between deployments on one machine."""
+
+
+class Driver(Protocol):
+    """A storage backend. Every method is required; all sizes are GiB."""
+
+    name: ClassVar[str]
+    modes: ClassVar[frozenset[DriverMode]]
+    protocols: ClassVar[frozenset[str]]
+    locality: ClassVar[Locality]
+    options: ClassVar[tuple[cfg.Opt, ...]]
+    """Options of a backend section, beside those that every backend has."""
+
+    @classmethod
+    def faults(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
+        """What is wrong with a backend section, one line per fault (no I/O)."""
+
+    @classmethod
+    def from_config(cls, section: str, values: Mapping[str, object], host: BackendHost) -> Self:
+        """Make the instance for a section whose ``faults`` are none."""
+
+    def start(self) -> None:
+        """Check privileges and programs; bring back what a reboot took, as far as local state goes.
+
+        Raises DriverError with what to install or grant.
+        """
+
+    def pools(self) -> list[Pool]:
+        """The pools now."""
+
+    def ensure_server(
+        self, server: Server, network: FlatHelper | ManagedHelper
+    ) -> Mapping[str, str]:
+        """The server exists, is connected and serves. Returns details for administrators."""
+
+    def remove_server(self, server: Server) -> None:
+        """The server is gone with all that was made for it; succeeds on unknown."""
+
+    def ensure_share(self, share: Share, source: Snapshot | None) -> list[ExportLocation]:
+        """The share exists (a copy of ``source`` if given) with its size, exported to nobody yet.
+
+        On an existing share: nothing is lost, the export is brought back with the
+        rules it had, and the size is left as it is.
+        """
+
+    def remove_share(self, share: Share) -> None:
+        """The share is gone, with its data and export; succeeds on unknown."""
+
+    def resize_share(self, share: Share) -> None:
+        """The quota is ``share.size_gib``. ShrinkRefused if more is used."""
+
+    def apply_access(self, share: Share, rules: Sequence[AccessRule]) -> None:
+        """Exactly these rules are in force, other clients undisturbed."""
+
+    def ensure_snapshot(self, snapshot: Snapshot) -> None:
+        """The snapshot exists."""
+
+    def remove_snapshot(self, snapshot: Snapshot) -> None:
+        """The snapshot is gone; succeeds on unknown."""
+
+    def revert_share(self, snapshot: Snapshot) -> None:
+        """The share has the snapshot's content; repeated, it may do it again."""
+
+    def check_server(self, server: Server | None) -> bool:
+        """True if the server serves; False if it must be ensured again.
+
+        None is the backend's own server in single_svm.
+        """
+
+    def inventory(self) -> Inventory:
+        """What exists now."""
+
+
+@runtime_checkable
+class HasFabric(Protocol):
+    """Optional: the driver has wires on this host, which plugins may use for routers."""
+
+    @property
+    def fabric(self) -> Fabric:
+        """The wires of this host."""

@@ -1,0 +1,1 @@
+"""Primitives of a Linux host: namespaces, links, NFS-Ganesha, btrfs. Knows nothing of shares."""

@@ -1,0 +1,1 @@
+"""The share manager: one handler per task kind."""

@@ -1,0 +1,1 @@
+"""Values that cross layers: one noun, one file, frozen dataclasses."""

@@ -1,0 +1,28 @@
+"""A share server: one per backend, project, share network and availability zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from abaca.states import ServerStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareServer:
+    """A share server."""
+
+    id: str
+    project_id: str
+    share_network_id: str
+    host: str
+    """``host@backend``"""
+    availability_zone: str
+    slot: int | None
+    """0 on the one that takes shares, None once it is on its way out."""
+    status: ServerStatus
+    details: Mapping[str, str]
+    unused_since: datetime | None
+    created_at: datetime
+    updated_at: datetime | None

@@ -1,0 +1,1 @@
+"""The network-plugin contract, the helper that drivers see, and the plugins."""

@@ -1,0 +1,116 @@
+"""The network helper: the one object through which a driver gets addresses.
+
+The share manager makes one per share server and hands it to the driver, so a
+driver can't allocate for another server. All calls are idempotent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from abaca.network.plugin import IPAddress, IPNetwork, NetworkType, Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperSubnet:
+    """What a share server must know of the IP network that it is on."""
+
+    cidr: IPNetwork
+    gateway: IPAddress | None
+    mtu: int
+    routes: tuple[Route, ...] = ()
+
+    @property
+    def network_address(self) -> IPAddress:
+        """First address of the network."""
+        return self.cidr.network_address
+
+    @property
+    def netmask(self) -> IPAddress:
+        """Netmask in address form."""
+        return self.cidr.netmask
+
+    @property
+    def prefix_length(self) -> int:
+        """Netmask as a number of bits."""
+        return self.cidr.prefixlen
+
+    @property
+    def broadcast(self) -> IPAddress | None:
+        """Broadcast address; IPv6 has none."""
+        return self.cidr.broadcast_address if self.cidr.version == 4 else None  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperAddress:
+    """An address for the share server, with the subnet that it is in."""
+
+    address: IPAddress
+    subnet: HelperSubnet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperInterface:
+    """Managed mode: one interface of the share server on one segment."""
+
+    index: int
+    segmentation_type: NetworkType
+    segmentation_id: int | None
+    physical_network: str | None
+    mtu: int
+    mac_address: str | None
+    addresses: tuple[HelperAddress, ...]
+    """One per IP version of the segment, at least one."""
+
+    @property
+    def network_address(self) -> IPAddress:
+        """Of the first address."""
+        return self.addresses[0].subnet.network_address
+
+    @property
+    def netmask(self) -> IPAddress:
+        """Of the first address."""
+        return self.addresses[0].subnet.netmask
+
+    @property
+    def broadcast(self) -> IPAddress | None:
+        """Of the first address."""
+        return self.addresses[0].subnet.broadcast
+
+    @property
+    def gateway(self) -> IPAddress | None:
+        """Of the first address."""
+        return self.addresses[0].subnet.gateway
+
+    @property
+    def address(self) -> IPAddress:
+        """The first address."""
+        return self.addresses[0].address
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Routes of all its subnets."""
+        return tuple(route for item in self.addresses for route in item.subnet.routes)
+
+
+class FlatHelper(Protocol):
+    """What a driver gets in ``flat_multi_svm``."""
+
+    @property
+    def subnet(self) -> HelperSubnet:
+        """The backend's flat network: the same on every call and for every server."""
+
+    @property
+    def subnets(self) -> tuple[HelperSubnet, ...]:
+        """The same network's subnets, one per IP version; the first is `subnet`."""
+
+    def addresses(self, count: int = 1) -> tuple[HelperAddress, ...]:
+        """``count`` addresses in each of the subnets; the same ones on every call."""
+
+
+class ManagedHelper(Protocol):
+    """What a driver gets in ``managed_multi_svm``."""
+
+    def interfaces(self, count: int = 1) -> tuple[HelperInterface, ...]:
+        """``count`` interfaces on each of the server's subnets; the same ones on every call."""

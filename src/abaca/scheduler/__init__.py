@@ -1,0 +1,1 @@
+"""Scheduling: pure functions over a request and the pools."""

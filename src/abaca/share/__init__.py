@@ -1,0 +1,1 @@
+"""Use cases behind the API: check, count quota, record, enqueue."""

@@ -1,0 +1,92 @@
+"""Named steps of long work: progress for people, and the points where a crash is tried.
+
+A function decorated with ``@step("share.create.export")`` is one idempotent
+step. Its name is registered when its module is imported, so the crash tests
+are parametrised over `names()` and a new step is included by itself. Around
+each call two things happen:
+
+- the `Observer` bound to the running thread is told (the task queue records the
+  step, and interrupts the work here when its lease is lost or it is superseded);
+- the fault points ``NAME:before`` and ``NAME:after`` are reached. They do
+  nothing unless the environment says ``ABACA_FAULT=NAME:before[:N]``: then the
+  process kills itself with SIGKILL the N-th time (default 1) it gets there.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import ParamSpec, Protocol, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FAULT_VARIABLE = "ABACA_FAULT"
+_names: set[str] = set()
+_hits: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+class Observer(Protocol):
+    """Told at every step; may raise `abaca.errors.WorkInterrupted` to stop the work there."""
+
+    def at(self, name: str) -> None:
+        """The step of this name begins now."""
+
+
+_observer: ContextVar[Observer | None] = ContextVar("abaca_step_observer", default=None)
+
+
+def step(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register a named idempotent step."""
+    _names.add(name)
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            observer = _observer.get()
+            if observer is not None:
+                observer.at(name)
+            fault(f"{name}:before")
+            result = function(*args, **kwargs)
+            fault(f"{name}:after")
+            return result
+
+        return run
+
+    return decorate
+
+
+def names() -> tuple[str, ...]:
+    """Every step registered by the modules imported so far, sorted."""
+    return tuple(sorted(_names))
+
+
+@contextmanager
+def observed(observer: Observer) -> Iterator[None]:
+    """Bind the observer to the steps run by this thread inside the block."""
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
+def fault(point: str) -> None:
+    """Die here if the environment asks for it (crash tests); otherwise do nothing."""
+    wanted = os.environ.get(FAULT_VARIABLE)
+    if not wanted or not wanted.startswith(point):
+        return
+    count = wanted.removeprefix(point).removeprefix(":") or "1"
+    if not count.isdigit():
+        return
+    with _lock:
+        _hits[point] += 1
+        if _hits[point] == int(count):
+            os.kill(os.getpid(), signal.SIGKILL)

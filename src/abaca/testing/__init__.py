@@ -1,0 +1,1 @@
+"""Conformance suites for drivers and network plugins, usable by third parties."""

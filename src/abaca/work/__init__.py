@@ -1,0 +1,1 @@
+"""The durable task queue: enqueue, claim, lease, finish."""
