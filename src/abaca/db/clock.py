@@ -1,0 +1,46 @@
+"""The clock of leases and due times: one that nobody sets back, shared by all who claim.
+
+On SQLite everybody is on one host, and the kernel's boot clock serves; its
+readings mean nothing after a reboot, so each goes with the boot's ID. On other
+databases the database's own clock is the one that all hosts share.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import text
+
+from abaca.db.database import Tx
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_NOW = {
+    "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())",
+    "mysql": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
+    "mariadb": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A time in seconds, comparable only with readings of the same epoch."""
+
+    epoch: str
+    now: float
+
+
+@cache
+def boot_id() -> str:
+    """Changes with each boot of this host."""
+    return BOOT_ID.read_text().strip()
+
+
+def read_clock(tx: Tx) -> Reading:
+    """The lease clock now."""
+    statement = _NOW.get(tx.dialect)
+    if statement is None:
+        return Reading(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
+    return Reading("database", float(tx.scalar(text(statement))))
