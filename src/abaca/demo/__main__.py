@@ -1,0 +1,84 @@
+"""``python -m abaca.demo [--json FILE]``: show Abaca at work on this machine, and clean up."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from abaca.demo import leftovers
+from abaca.demo.report import Report
+from abaca.demo.scenario import Scenario
+from abaca.demo.service import Service
+from abaca.demo.topology import Topology
+from abaca.testing import world
+
+
+@click.command()
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here.")
+@click.option("--keep-log", type=click.Path(path_type=Path), help="Copy the service's log here.")
+def main(json_file: Path | None, keep_log: Path | None) -> None:
+    """Provision real shares in all three driver modes, use them over NFS, and clean up.
+
+    Needs root and the packages that `make setup` installs. Everything lives in
+    network namespaces of its own: no address or port of this machine is used.
+    """
+    if os.geteuid() != 0:
+        raise click.ClickException("the demonstration makes network namespaces: run it as root")
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _interrupt)
+    leftovers.sweep()
+    report = Report()
+    before = world.snapshot()
+    with _root() as root:
+        try:
+            _show(report, root, keep_log)
+        except KeyboardInterrupt:
+            report.say("Interrupted: cleaning up.")
+            leftovers.remove(root)
+            sys.exit(130)
+        report.left_behind = world.left_behind(before, world.snapshot())
+    sys.exit(report.finish(json_file))
+
+
+def _show(report: Report, root: Path, keep_log: Path | None) -> None:
+    topology = Topology(root.name.removeprefix(leftovers.PREFIX))
+    service = Service(topology, root)
+    try:
+        report.say("Making a storage host and two tenants' machines (network namespaces).")
+        topology.build()
+        with topology.inside():
+            Scenario(report=report, service=service, topology=topology).run()
+    finally:
+        service.stop()
+        topology.remove()
+        if keep_log is not None and service.log.exists():
+            shutil.copy(service.log, keep_log)
+
+
+@contextmanager
+def _root() -> Iterator[Path]:
+    root = Path(tempfile.gettempdir(), f"{leftovers.PREFIX}{secrets.token_hex(3)}")
+    root.mkdir(mode=0o700)
+    (root / leftovers.OWNER).write_text(str(os.getpid()))
+    try:
+        yield root
+    finally:
+        leftovers.remove(root)
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
