@@ -1,0 +1,46 @@
+# `make check` is what CI runs. `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PYTEST_ARGS ?=
+WORKERS ?= 2
+
+.PHONY: help setup demo test lint format types arch check clean requirements
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Debian packages and .venv; quick when there is nothing to do
+	@scripts/setup.sh
+
+demo: setup ## all three modes with real NFS, in a namespace of its own (JSON=FILE: results for machines)
+	@$(BIN)/python -m abaca.demo $(if $(JSON),--json $(JSON))
+
+test: setup ## every test, the real data plane included
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup ## let ruff rewrite the files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup ## mypy --strict
+	$(BIN)/mypy
+
+arch: setup ## import directions, ceilings, gapless versions
+	$(BIN)/python -m pytest -q tests/architecture
+
+check: ## lint, types, arch, test: what CI runs
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory arch
+	@$(MAKE) --no-print-directory test
+
+clean: ## remove caches, and what aborted demo and test runs left on this machine
+	@scripts/clean.sh
+
+requirements: setup ## pin again what pyproject.toml asks for
+	@scripts/pin.sh
