@@ -102,6 +102,16 @@ def call_inside(name: str | None, function: Callable[[], T]) -> T:
     return _in_thread(enter)
 
 
+def call_in_new(function: Callable[[], T]) -> T:
+    """Call the function in a namespace without a name, which is gone afterwards."""
+
+    def enter() -> T:
+        _check(_libc.unshare(_CLONE_NEWNET), "making a network namespace")
+        return function()
+
+    return _in_thread(enter)
+
+
 def _in_thread(function: Callable[[], T]) -> T:
     results: list[T] = []
     failures: list[BaseException] = []

@@ -1,0 +1,262 @@
+"""Where a wire comes out on this host, and the bridges that we make for wires of our own.
+
+A flat wire comes out at the administrator's bridge, a VLAN on Open vSwitch at a
+port with its tag. For a VXLAN, or a VLAN by kernel link, we make a bridge, in a
+namespace where nothing else is: it has no address, so there is no host that a
+tenant could reach through it, and no firewall of the host in between. The VXLAN
+or VLAN link works on the host's namespace and is moved there when it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from abaca.errors import LinuxError
+from abaca.linux import links, netns
+from abaca.linux.links import Link, Netlink
+from abaca.linux.ovs import OpenVSwitch
+from abaca.linux.wire import FabricOptions, Wire
+
+_VXLAN_OVERHEAD = {4: 50, 6: 70}
+_MAX_VNI = (1 << 24) - 1
+_MAX_VLAN = 4094
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlet:
+    """Where ports of a wire are plugged: a bridge in a namespace (None: ours)."""
+
+    wire: Wire
+    bridge: str
+    namespace: str | None = None
+    open_vswitch: bool = False
+    tag: int | None = None
+
+
+class Switches:
+    """The outlets of one deployment. The caller holds the fabric's lock."""
+
+    def __init__(self, options: FabricOptions, ovs: OpenVSwitch) -> None:
+        self._options = options
+        self._ovs = ovs
+        self._vlan_links: bool | None = None
+        self.namespace = f"abaca-{options.deployment}-switch"
+
+    def find(self, wire: Wire) -> Outlet:
+        """Where the wire comes out; LinuxError says what the administrator must make or write."""
+        match wire.network_type:
+            case "flat":
+                return self._flat(wire)
+            case "vlan":
+                return self._vlan(wire)
+            case "vxlan":
+                return self._vxlan(wire)
+        raise LinuxError(f"this host can't attach to {wire}: it knows flat, vlan and vxlan")
+
+    def ensure(self, outlet: Outlet) -> None:
+        """The bridge is there, and the wire comes in."""
+        if outlet.namespace is None:
+            return
+        netns.ensure_namespace(outlet.namespace)
+        uplink, options = self._uplink(outlet.wire)
+
+        def prepare(there: Netlink) -> bool:
+            bridge = links.ensure_bridge(there, outlet.bridge)
+            found = links.find(there, uplink)
+            for member in _uplinks(there, bridge):
+                if member.name != uplink:
+                    links.remove(there, member.name)
+            return found is not None
+
+        def connect(there: Netlink) -> None:
+            links.ensure_mtu(there, uplink, outlet.wire.mtu)
+            link, bridge = links.find(there, uplink), links.find(there, outlet.bridge)
+            if link is None or bridge is None:
+                raise LinuxError(f"{outlet.wire} was removed while it was made")
+            links.ensure_member(there, link, bridge)
+            if link.kind == "vxlan":
+                links.ensure_floods_to(there, uplink, self._flood_targets())
+
+        if not links.inside(outlet.namespace, f"making the bridge of {outlet.wire}", prepare):
+            links.inside(
+                None,
+                f"making the link of {outlet.wire}",
+                lambda here: self._make_uplink(here, uplink, outlet.wire, options),
+            )
+        links.inside(outlet.namespace, f"connecting {outlet.wire}", connect)
+
+    def sweep(self) -> None:
+        """Bridges of ours without a port are gone, and the namespace with the last one."""
+        if not netns.exists(self.namespace):
+            return
+
+        def work(there: Netlink) -> bool:
+            everything = links.links(there)
+            used = {link.master for link in everything if link.kind == "veth"}
+            for link in everything:
+                if link.kind in {"vxlan", "vlan"} and link.master not in used:
+                    links.remove(there, link.name)
+            for link in everything:
+                if link.kind == "bridge" and link.index not in used:
+                    links.remove(there, link.name)
+            return bool(used)
+
+        if not links.inside(self.namespace, "removing unused bridges", work):
+            netns.remove_namespace(self.namespace)
+
+    def way(self, kind: str, target: str) -> str:
+        """How a mapping is served ("kernel bridge", ...); LinuxError if it can't be."""
+        if kind == "flat":
+            return (
+                "kernel bridge" if self._is_kernel_bridge(target) else self._ovs_way(kind, target)
+            )
+        if self._ovs.has_bridge(target):
+            return "Open vSwitch"
+        if _link_here(target) is None:
+            raise LinuxError(
+                f"there is no interface or Open vSwitch bridge {target} in this network "
+                f"namespace: make it (ovs-vsctl add-br {target}), or name the right uplink"
+            )
+        if not self._kernel_has_vlans():
+            raise LinuxError(
+                f"this kernel has no VLAN links, so {target} can't carry VLANs: install "
+                f"openvswitch-switch, make a bridge (ovs-vsctl add-br BRIDGE; ovs-vsctl add-port "
+                f"BRIDGE {target}) and name the bridge instead of {target}"
+            )
+        return "kernel VLAN link"
+
+    def _flat(self, wire: Wire) -> Outlet:
+        name = wire.physical_network or "flat"
+        bridge = self._options.bridge_mappings.get(name)
+        if bridge is None:
+            raise LinuxError(f"no bridge for {wire}: add {name}:BRIDGE to bridge_mappings")
+        return Outlet(
+            wire=wire, bridge=bridge, open_vswitch=self.way("flat", bridge) != "kernel bridge"
+        )
+
+    def _vlan(self, wire: Wire) -> Outlet:
+        tag = _number(wire, 1, _MAX_VLAN)
+        name = wire.physical_network or "vlan"
+        target = self._options.vlan_mappings.get(name)
+        if target is None:
+            raise LinuxError(f"no uplink for {wire}: add {name}:UPLINK to vlan_mappings")
+        if self.way("vlan", target) == "Open vSwitch":
+            return Outlet(wire=wire, bridge=target, open_vswitch=True, tag=tag)
+        return self._own(wire)
+
+    def _vxlan(self, wire: Wire) -> Outlet:
+        _number(wire, 1, _MAX_VNI)
+        if self._options.vxlan_local is None:
+            raise LinuxError(f"{wire} needs vxlan_local: write the address of this host for VXLAN")
+        return self._own(wire)
+
+    def _own(self, wire: Wire) -> Outlet:
+        parts = (wire.network_type, wire.physical_network, wire.segmentation_id)
+        name = links.name_for("b", self._options.deployment, *parts)
+        return Outlet(wire=wire, bridge=name, namespace=self.namespace)
+
+    def _uplink(self, wire: Wire) -> tuple[str, dict[str, Any]]:
+        """Name and netlink options of the link that brings the wire in.
+
+        The name tells the options, so that a link of an older configuration is replaced.
+        """
+        o = self._options
+        options: dict[str, Any]
+        if wire.network_type == "vlan":
+            target = o.vlan_mappings[wire.physical_network or "vlan"]
+            options = {"kind": "vlan", "vlan_id": wire.segmentation_id, "under": target}
+        else:
+            suffix = "6" if isinstance(o.vxlan_local, IPv6Address) else ""
+            options = {
+                "kind": "vxlan",
+                "vxlan_id": wire.segmentation_id,
+                "vxlan_port": o.vxlan_port,
+                "vxlan_learning": 1,
+                f"vxlan_local{suffix}": str(o.vxlan_local),
+                "under": o.vxlan_device,
+            }
+            if o.vxlan_group is not None:
+                options[f"vxlan_group{suffix}"] = str(o.vxlan_group)
+        return links.name_for("x", o.deployment, *sorted(options.items())), options
+
+    def _make_uplink(self, here: Netlink, name: str, wire: Wire, options: dict[str, Any]) -> None:
+        made = {key: value for key, value in options.items() if key != "under"}
+        if options["under"] is not None:
+            under = links.find(here, options["under"])
+            if under is None:
+                raise LinuxError(f"{wire}: there is no interface {options['under']}")
+            made["link" if made["kind"] == "vlan" else "vxlan_link"] = under.index
+        if made["kind"] == "vxlan":
+            self._check_mtu(here, wire)
+        links.add_link_into(here, self.namespace, name, **made)
+
+    def _check_mtu(self, here: Netlink, wire: Wire) -> None:
+        """Refuse a wire that would lose its largest packets in silence."""
+        local = self._options.vxlan_local
+        if local is None:
+            return
+        carrier = links.carrier_of(here, local)
+        if carrier is None:
+            raise LinuxError(f"{wire}: vxlan_local = {local} is no address of this host")
+        room = carrier.mtu - _VXLAN_OVERHEAD[local.version]
+        if carrier.name != "lo" and wire.mtu > room:
+            raise LinuxError(
+                f"{wire} has MTU {wire.mtu}, but {carrier.name} carries {room} inside VXLAN: "
+                f"set the network's mtu to {room}, or the MTU of {carrier.name} to "
+                f"{wire.mtu + _VXLAN_OVERHEAD[local.version]}"
+            )
+
+    def _flood_targets(self) -> tuple[links.IPAddress, ...]:
+        group = self._options.vxlan_group
+        return (*self._options.vxlan_peers, *((group,) if group is not None else ()))
+
+    def _is_kernel_bridge(self, name: str) -> bool:
+        link = _link_here(name)
+        return link is not None and link.kind == "bridge"
+
+    def _ovs_way(self, kind: str, target: str) -> str:
+        if self._ovs.has_bridge(target):
+            return "Open vSwitch"
+        raise LinuxError(
+            f"there is no bridge {target} in this network namespace ({kind}): make it, for example "
+            f"ip link add {target} type bridge; ip link set {target} up; and put the uplink in it"
+        )
+
+    def _kernel_has_vlans(self) -> bool:
+        """Tried once, in a namespace without a name that is gone afterwards."""
+        if self._vlan_links is None:
+            self._vlan_links = netns.call_in_new(_try_vlan)
+        return self._vlan_links
+
+
+def _try_vlan() -> bool:
+    with IPRoute() as netlink:
+        netlink.link("add", ifname="a", kind="veth", peer={"ifname": "b"})
+        under = links.find(netlink, "a")
+        if under is None:
+            return False
+        return links.accepted(
+            lambda: netlink.link("add", ifname="v", kind="vlan", vlan_id=1, link=under.index)
+        )
+
+
+def _link_here(name: str) -> Link | None:
+    return links.inside(None, f"looking for {name}", lambda here: links.find(here, name))
+
+
+def _uplinks(there: Netlink, bridge: Link) -> Iterator[Link]:
+    for link in links.links(there):
+        if link.master == bridge.index and link.kind in {"vxlan", "vlan"}:
+            yield link
+
+
+def _number(wire: Wire, low: int, high: int) -> int:
+    number = wire.segmentation_id
+    if number is None or not low <= number <= high:
+        raise LinuxError(f"{wire} needs a segmentation ID from {low} to {high}, not {number}")
+    return number

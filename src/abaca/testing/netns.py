@@ -1,0 +1,88 @@
+"""Throw-away network namespaces for tests and the demo: hosts and machines of tenants.
+
+Tests of the data plane never touch the namespace that they are started in:
+they make a "host" and work inside it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from abaca.linux import links, netns
+from abaca.linux.command import run
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A network namespace that plays a host or a machine."""
+
+    name: str
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Call the function in a thread inside; threads and programs that it starts are inside."""
+        return netns.call_inside(self.name, function)
+
+    def run(self, *argv: str, timeout: float = 30) -> str:
+        """Run a program inside; its output, or CommandFailed."""
+        return run("nsenter", f"--net={netns.path(self.name)}", "--", *argv, timeout=timeout)
+
+    def pings(self, address: object, *, timeout: float = 1, size: int = 56) -> bool:
+        """True if the address answers to one of up to three echo requests."""
+        command = ["ping", "-n", "-q", "-c3", "-i0.2", f"-W{timeout}", f"-s{size}", str(address)]
+        inside = ["nsenter", f"--net={netns.path(self.name)}", "--", *command]
+        return subprocess.run(inside, capture_output=True, check=False, timeout=30).returncode == 0
+
+
+@contextmanager
+def machine(purpose: str = "host") -> Iterator[Machine]:
+    """A namespace with a name that nobody else has, removed at the end."""
+    name = f"qa-{purpose}-{uuid.uuid4().hex[:8]}"
+    netns.ensure_namespace(name)
+    try:
+        yield Machine(name=name)
+    finally:
+        netns.remove_namespace(name)
+
+
+@contextmanager
+def machines(*purposes: str) -> Iterator[list[Machine]]:
+    """Several machines."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(machine(purpose)) for purpose in purposes]
+
+
+def join(one: Machine, other: Machine, interface: str, address: str, peer: str) -> None:
+    """A cable between two machines: ``interface`` at both ends, with these ``address/prefix``."""
+
+    def lay(here: links.Netlink) -> None:
+        links.lay_cable(
+            here,
+            links.Cable(
+                near=interface,
+                near_mac=links.mac_for(0x02, one.name, interface),
+                namespace=other.name,
+                far=interface,
+                far_mac=links.mac_for(0x02, other.name, interface),
+                mtu=1600,
+            ),
+        )
+
+    links.inside(one.name, "laying a cable", lay)
+    for end, text in ((one, address), (other, peer)):
+        end.run("ip", "addr", "add", text, "dev", interface, *(["nodad"] if ":" in text else []))
+        end.run("ip", "link", "set", interface, "up")
+
+
+def bridge(host: Machine, name: str, *addresses: str) -> None:
+    """A bridge that the administrator of the host made."""
+    host.run("ip", "link", "add", name, "type", "bridge")
+    for address in addresses:
+        host.run("ip", "addr", "add", address, "dev", name)
+    host.run("ip", "link", "set", name, "up")
