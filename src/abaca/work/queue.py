@@ -7,16 +7,31 @@ generation, and at most one task per resource is alive.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Executable, case
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from abaca.db.clock import Reading, read_clock
 from abaca.db.database import Tx
 from abaca.db.tables import new_id, now, tasks
-from abaca.model.task import TaskKind
+from abaca.errors import LeaseLost
+from abaca.model.task import Task, TaskKind
 from abaca.work.doorbell import doorbell
 
 PATIENCE = timedelta(minutes=30)
@@ -97,3 +112,214 @@ def _upsert(dialect: str, row: dict[str, Any], changes: dict[str, Any]) -> Execu
             .on_conflict_do_update(index_elements=["kind", "resource_id"], set_=changes)
         )
     return mysql.insert(tasks).values(row).on_duplicate_key_update(list(changes.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a look at the queue found."""
+
+    ready: tuple[str, ...]
+    """IDs of tasks that may be claimed, one per lane, first due first."""
+    expired: bool
+    """True if some lease ran out: `break_expired` first."""
+    next_due: float | None
+    """Seconds until another task becomes due; None if there is none."""
+
+
+def look(tx: Tx, queues: Collection[str], limit: int) -> Outlook:
+    """What these queues have to do, without writing anything."""
+    clock = read_clock(tx)
+    due = _due(clock)
+    busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
+    place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
+    free = (
+        select(tasks.c.id, tasks.c.due_at, place.label("place"))
+        .where(_of(queues), tasks.c.running_lane.is_(None), due, tasks.c.lane.not_in(busy))
+        .subquery()
+    )
+    ready = tx.execute(
+        select(free.c.id).where(free.c.place == 1).order_by(free.c.due_at).limit(limit)
+    ).scalars()
+    later = tx.scalar(
+        select(func.min(tasks.c.due_at)).where(_of(queues), tasks.c.running_lane.is_(None), ~due)
+    )
+    return Outlook(
+        ready=tuple(ready),
+        expired=tx.scalar(select(literal(1)).where(_expired(clock)).limit(1)) is not None,
+        next_due=None if later is None else max(0.0, later - clock.now),
+    )
+
+
+def claim(tx: Tx, ready: Iterable[str], *, worker: str, lease_seconds: float) -> list[Task]:
+    """Take those of these tasks that nobody else took meanwhile."""
+    clock = read_clock(tx)
+    statement = (
+        select(tasks)
+        .where(tasks.c.id.in_(list(ready)), tasks.c.running_lane.is_(None), _due(clock))
+        .order_by(tasks.c.due_at)
+        .with_for_update(skip_locked=True)
+    )
+    taken = []
+    for row in tx.execute(statement).all():
+        values = {
+            "running_lane": row.lane,
+            "lease_token": row.lease_token + 1,
+            "lease_epoch": clock.epoch,
+            "lease_until": clock.now + lease_seconds,
+            "due_at": clock.now,
+            "worker": worker,
+            "started_at": now(),
+            "step": None,
+            "step_since": None,
+        }
+        if _take(tx, row.id, values):
+            taken.append(Task(**{**row._mapping, **values, "kind": TaskKind(row.kind)}))  # noqa: SLF001
+    return taken
+
+
+def _take(tx: Tx, task_id: str, values: dict[str, Any]) -> bool:
+    """False if another task of the lane began in the meantime (only where writers are parallel)."""
+    statement = update(tasks).where(tasks.c.id == task_id).values(values)
+    if tx.dialect == "sqlite":
+        tx.execute(statement)
+        return True
+    try:
+        with tx.connection.begin_nested():
+            tx.execute(statement)
+    except IntegrityError:
+        return False
+    return True
+
+
+def holds(tx: Tx, task: Task, *, lock: bool = False) -> bool:
+    """True if the lease under which the task was claimed is still the one in force.
+
+    With ``lock`` nobody can take it before the transaction ends.
+    """
+    statement = select(tasks.c.id).where(_mine(task))
+    return tx.scalar(statement.with_for_update() if lock else statement) is not None
+
+
+def extend(tx: Tx, live: Collection[Task], lease_seconds: float) -> None:
+    """The leases of these tasks last so long from now; lost ones stay lost."""
+    until = read_clock(tx).now + lease_seconds
+    for task in live:
+        tx.execute(update(tasks).where(_mine(task)).values(lease_until=until))
+
+
+def record_step(tx: Tx, task: Task, step: str | None, since: object) -> None:
+    """Show at which step the task is, for people."""
+    tx.execute(update(tasks).where(_mine(task)).values(step=step, step_since=since))
+
+
+def generations(tx: Tx, live: Collection[Task]) -> dict[str, int]:
+    """The present generation of those of these tasks whose leases are in force, by ID."""
+    if not live:
+        return {}
+    rows = tx.execute(select(tasks.c.id, tasks.c.generation).where(or_(*map(_mine, live))))
+    return {row.id: row.generation for row in rows}
+
+
+def finish(tx: Tx, task: Task) -> bool:
+    """The task is done; True if a new request came meanwhile and it stays, due now.
+
+    Raises LeaseLost if the lease is no longer in force.
+    """
+    tx.after_commit(doorbell.ring)
+    gone = delete(tasks).where(_mine(task), tasks.c.generation == task.generation)
+    if tx.execute(gone).rowcount:
+        return False
+    _release(tx, task, {"due_at": read_clock(tx).now, "attempts": 0, "last_error": None})
+    return True
+
+
+def give_back(tx: Tx, task: Task) -> None:
+    """The task was interrupted: it stays, due now. Raises LeaseLost."""
+    tx.after_commit(doorbell.ring)
+    _release(tx, task, {"due_at": read_clock(tx).now})
+
+
+def retry_later(tx: Tx, task: Task, error: str, delay: float) -> None:
+    """It failed for now: due again after so many seconds, or now if a new request came.
+
+    Raises LeaseLost if the lease is no longer in force.
+    """
+    clock = read_clock(tx)
+    moved = tasks.c.generation != task.generation
+    tx.after_commit(doorbell.ring)
+    _release(
+        tx,
+        task,
+        {
+            "due_at": case((moved, clock.now), else_=clock.now + delay),
+            "attempts": case((moved, 0), else_=task.attempts + 1),
+            "last_error": error,
+        },
+    )
+
+
+def _release(tx: Tx, task: Task, values: dict[str, Any]) -> None:
+    free = {"running_lane": None, "lease_until": None, "step": None, "step_since": None}
+    if not tx.execute(update(tasks).where(_mine(task)).values(**free, **values)).rowcount:
+        raise LeaseLost(f"task {task.kind} {task.resource_id} was taken by another worker")
+
+
+def break_expired(tx: Tx) -> int:
+    """Free the tasks whose lease ran out; returns how many."""
+    clock = read_clock(tx)
+    return _break(tx, _expired(clock))
+
+
+def break_leases(tx: Tx, workers: Collection[str]) -> int:
+    """Free the tasks of workers that are known to be dead; returns how many."""
+    return _break(tx, and_(tasks.c.worker.in_(list(workers)), tasks.c.running_lane.is_not(None)))
+
+
+def _break(tx: Tx, which: ColumnElement[bool]) -> int:
+    tx.after_commit(doorbell.ring)
+    # The token moves on, so that whoever had the lease can't write any more.
+    freed = {
+        "running_lane": None,
+        "lease_until": None,
+        "lease_token": tasks.c.lease_token + 1,
+    }
+    return tx.execute(update(tasks).where(which).values(freed)).rowcount
+
+
+def workers(tx: Tx) -> set[str]:
+    """Those who hold a lease."""
+    rows = tx.execute(select(tasks.c.worker).where(tasks.c.running_lane.is_not(None)).distinct())
+    return {worker for worker in rows.scalars() if worker}
+
+
+def alive(tx: Tx, kind: TaskKind) -> set[str]:
+    """The resources of this kind that have a task."""
+    return set(tx.execute(select(tasks.c.resource_id).where(tasks.c.kind == str(kind))).scalars())
+
+
+def every(tx: Tx) -> list[Task]:
+    """All tasks, oldest first (``abaca task list``)."""
+    return tx.all(Task, select(tasks).order_by(tasks.c.created_at, tasks.c.id))
+
+
+def _of(queues: Collection[str]) -> ColumnElement[bool]:
+    return or_(tasks.c.queue.in_(list(queues)), tasks.c.queue.is_(None))
+
+
+def _due(clock: Reading) -> ColumnElement[bool]:
+    return or_(tasks.c.due_at <= clock.now, tasks.c.lease_epoch != clock.epoch)
+
+
+def _expired(clock: Reading) -> ColumnElement[bool]:
+    return and_(
+        tasks.c.running_lane.is_not(None),
+        or_(tasks.c.lease_until < clock.now, tasks.c.lease_epoch != clock.epoch),
+    )
+
+
+def _mine(task: Task) -> ColumnElement[bool]:
+    return and_(
+        tasks.c.id == task.id,
+        tasks.c.lease_token == task.lease_token,
+        tasks.c.running_lane.is_not(None),
+    )

@@ -1,0 +1,126 @@
+"""Keeps the leases of this process alive, and watches for what makes work pointless."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from abaca.db.database import Database
+from abaca.db.tables import now
+from abaca.errors import DatabaseUnavailable, LeaseLost
+from abaca.model.task import TaskKind
+from abaca.work import queue
+from abaca.work.handler import Handler
+from abaca.work.lease import Lease
+
+log = structlog.get_logger()
+WATCH_SECONDS = 0.25
+SHOW_AFTER = timedelta(seconds=1)
+
+
+class Keeper:
+    """Holds the live leases; `watch` is the body of its thread."""
+
+    def __init__(
+        self, db: Database, handlers: Mapping[TaskKind, Handler], lease_seconds: float
+    ) -> None:
+        self._db = db
+        self._handlers = handlers
+        self._lease_seconds = lease_seconds
+        self._live: dict[str, Lease] = {}
+        self._seen: dict[str, int] = {}
+        self._shown: dict[str, datetime] = {}
+        self._extended = time.monotonic()
+        self._change = threading.Condition()
+        self._stopping = False
+
+    def add(self, lease: Lease) -> None:
+        """From now on it is kept."""
+        with self._change:
+            if not self._live:
+                self._extended = time.monotonic()
+            self._live[lease.task.id] = lease
+            self._change.notify_all()
+
+    def remove(self, lease: Lease) -> None:
+        """Its work ended."""
+        with self._change:
+            self._live.pop(lease.task.id, None)
+            self._seen.pop(lease.task.id, None)
+            self._shown.pop(lease.task.id, None)
+            self._change.notify_all()
+
+    def count(self) -> int:
+        """How many tasks are being worked on."""
+        return len(self._live)
+
+    def wait_empty(self, seconds: float) -> bool:
+        """True once nothing is being worked on; False after so many seconds."""
+        with self._change:
+            return self._change.wait_for(lambda: not self._live, seconds)
+
+    def stop(self) -> None:
+        """`watch` returns."""
+        with self._change:
+            self._stopping = True
+            self._change.notify_all()
+
+    def watch(self) -> None:
+        """Until stopped: look after the live leases, some times a second."""
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._live or self._stopping)
+                if not self._stopping:
+                    self._change.wait_for(lambda: self._stopping, WATCH_SECONDS)
+                if self._stopping:
+                    return
+                live = list(self._live.values())
+            if live:
+                self._look_after(live)
+
+    def _look_after(self, live: list[Lease]) -> None:
+        try:
+            self._notice(live)
+            if time.monotonic() - self._extended > self._lease_seconds / 3:
+                with self._db.write() as tx:
+                    queue.extend(tx, [lease.task for lease in live], self._lease_seconds)
+                self._extended = time.monotonic()
+            self._show(live)
+        except DatabaseUnavailable as error:
+            log.warning("leases_not_looked_after", error=str(error))
+        except Exception:
+            log.exception("leases_not_looked_after")
+
+    def _notice(self, live: list[Lease]) -> None:
+        """Stop work whose lease was lost, or that a new request made pointless."""
+        with self._db.read() as tx:
+            present = queue.generations(tx, [lease.task for lease in live])
+            for lease in live:
+                task = lease.task
+                generation = present.get(task.id)
+                if generation is None:
+                    lease.interrupt(LeaseLost)
+                elif generation != self._seen.get(task.id, task.generation):
+                    self._seen[task.id] = generation
+                    if self._handlers[task.kind].superseded(tx, task):
+                        lease.superseded()
+
+    def _show(self, live: list[Lease]) -> None:
+        """Record the steps that take long."""
+        late = now() - SHOW_AFTER
+        steps = [(lease, *lease.step) for lease in live]
+        long = [
+            (lease, step, since)
+            for lease, step, since in steps
+            if since is not None and since < late and self._shown.get(lease.task.id) != since
+        ]
+        if not long:
+            return
+        with self._db.write() as tx:
+            for lease, step, since in long:
+                queue.record_step(tx, lease.task, step, since)
+                self._shown[lease.task.id] = since

@@ -1,0 +1,88 @@
+"""What a handler holds while it works: the right to write, until it is lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from abaca.db.database import Database, Tx
+from abaca.db.tables import now
+from abaca.errors import LeaseLost, Superseded, WorkInterrupted
+from abaca.model.task import Task
+from abaca.work import queue
+
+
+class Lease:
+    """The lease on one task; also told at every step (`abaca.steps.Observer`)."""
+
+    def __init__(self, db: Database, task: Task) -> None:
+        self.db = db
+        self.task = task
+        self.finished = False
+        self._lock = threading.Lock()
+        self._step: str | None = None
+        self._since: datetime | None = None
+        self._interruption: type[WorkInterrupted] | None = None
+
+    @property
+    def resource_id(self) -> str:
+        """What the work is about."""
+        return self.task.resource_id
+
+    def at(self, name: str) -> None:
+        """A step begins: remember it, or stop here if the lease was lost or superseded."""
+        self.check()
+        with self._lock:
+            self._step, self._since = name, now()
+
+    def check(self) -> None:
+        """Raise LeaseLost or Superseded if the work must stop."""
+        if self._interruption is not None:
+            raise self._interruption(f"task {self.task.kind} {self.resource_id}")
+
+    @property
+    def step(self) -> tuple[str | None, datetime | None]:
+        """The step it is at, and since when."""
+        with self._lock:
+            return self._step, self._since
+
+    def interrupt(self, reason: type[WorkInterrupted]) -> None:
+        """Stop the work at its next step; what is lost stays lost."""
+        if self._interruption is not LeaseLost:
+            self._interruption = reason
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """A write transaction that commits only while the lease is in force (fencing).
+
+        The lock on the task's row comes last: requests lock the resource first
+        and the task after it, and so must we.
+        """
+        with self.db.write() as tx:
+            if not queue.holds(tx, self.task):
+                raise LeaseLost(f"task {self.task.kind} {self.resource_id}")
+            yield tx
+            if not self.finished and not self.db.is_sqlite:
+                self._hold(tx)
+
+    def _hold(self, tx: Tx) -> None:
+        if not queue.holds(tx, self.task, lock=True):
+            raise LeaseLost(f"task {self.task.kind} {self.resource_id}")
+
+    @contextmanager
+    def conclude(self) -> Iterator[Tx]:
+        """The last write, and the end of the task, in one transaction."""
+        try:
+            with self.write() as tx:
+                yield tx
+                self.finished = True
+                queue.finish(tx, self.task)
+        except BaseException:
+            self.finished = False
+            raise
+
+    def superseded(self) -> None:
+        """Have the work stop at its next step, to start over from the row."""
+        self.interrupt(Superseded)

@@ -1,0 +1,153 @@
+"""The workers of one process: claim what is due, work on it, keep the leases."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+
+import structlog
+
+from abaca.db.database import Database
+from abaca.errors import DatabaseUnavailable
+from abaca.model.task import Task, TaskKind
+from abaca.work import queue
+from abaca.work.doorbell import doorbell
+from abaca.work.handler import Handler
+from abaca.work.identity import dead_workers
+from abaca.work.keeper import Keeper
+from abaca.work.lease import Lease
+from abaca.work.run import RetryOptions, run_task
+
+log = structlog.get_logger()
+CONTENDED_SECONDS = 0.05
+"""Sleep when others were faster with all that was ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOptions:
+    """How a process works on tasks. Times in seconds."""
+
+    threads: int = 16
+    lease_seconds: float = 30.0
+    poll_seconds: float = 1.0
+    """How often tasks queued by other processes are looked for."""
+    stop_seconds: float = 10.0
+    """How long stopping waits for work that is under way; then it is left to the next start."""
+    retry: RetryOptions = field(default_factory=RetryOptions)
+
+
+class WorkerPool:
+    """Works on the tasks of some queues until it is stopped."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        worker: str,
+        queues: Collection[str],
+        handlers: Mapping[TaskKind, Handler],
+        options: WorkOptions,
+    ) -> None:
+        self._db = db
+        self._worker = worker
+        self._queues = frozenset(queues)
+        self._handlers = handlers
+        self._options = options
+        self._keeper = Keeper(db, handlers, options.lease_seconds)
+        self._inbox: SimpleQueue[Lease | None] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Free what dead workers of this host held, and begin."""
+        self.bury()
+        self._run("abaca-keeper", self._keeper.watch)
+        for number in range(self._options.threads):
+            self._run(f"abaca-worker-{number}", self._work)
+        self._run("abaca-claims", self._dispatch)
+
+    def stop(self) -> bool:
+        """Take nothing more, wait a bounded time; False if work was left under way."""
+        self._stopping.set()
+        doorbell.ring()
+        self._threads[-1].join(self._options.stop_seconds)
+        done = self._keeper.wait_empty(self._options.stop_seconds)
+        for _ in range(self._options.threads):
+            self._inbox.put(None)
+        self._keeper.stop()
+        if done:
+            for thread in self._threads:
+                thread.join(self._options.stop_seconds)
+        else:
+            log.warning("work_left_under_way", tasks=self._keeper.count())
+        return done
+
+    def bury(self) -> int:
+        """Break the leases of processes of this host that are gone; how many."""
+        with self._db.read() as tx:
+            dead = dead_workers(queue.workers(tx))
+        if not dead:
+            return 0
+        with self._db.write() as tx:
+            broken = queue.break_leases(tx, dead)
+        log.info("leases_of_dead_workers_broken", workers=dead, tasks=broken)
+        return broken
+
+    def _run(self, name: str, body: object) -> None:
+        thread = threading.Thread(target=body, name=name, daemon=True)  # type: ignore[arg-type]
+        thread.start()
+        self._threads.append(thread)
+
+    def _dispatch(self) -> None:
+        """Hand due tasks to idle threads; sleep when there is none of either."""
+        while not self._stopping.is_set():
+            seen = doorbell.rings
+            sleep: float | None = self._options.poll_seconds
+            try:
+                sleep = self._hand_out()
+            except DatabaseUnavailable as error:
+                log.warning("tasks_not_claimed", error=str(error))
+            except Exception:
+                log.exception("tasks_not_claimed")
+            if sleep is not None and not self._stopping.is_set():
+                doorbell.wait(seen, sleep)
+
+    def _hand_out(self) -> float | None:
+        """Claim for the idle threads; how long to sleep then, or None to look again at once."""
+        idle = self._options.threads - self._keeper.count()
+        if idle <= 0:
+            return self._options.poll_seconds
+        with self._db.read() as tx:
+            outlook = queue.look(tx, self._queues, idle)
+        if outlook.expired:
+            with self._db.write() as tx:
+                log.warning("leases_expired", tasks=queue.break_expired(tx))
+        if outlook.ready:
+            for task in self._claim(outlook.ready):
+                lease = Lease(self._db, task)
+                self._keeper.add(lease)
+                self._inbox.put(lease)
+        if outlook.expired or outlook.ready:
+            return None
+        later = outlook.next_due
+        return (
+            self._options.poll_seconds if later is None else min(later, self._options.poll_seconds)
+        )
+
+    def _claim(self, ready: Collection[str]) -> list[Task]:
+        with self._db.write() as tx:
+            return queue.claim(
+                tx, ready, worker=self._worker, lease_seconds=self._options.lease_seconds
+            )
+
+    def _work(self) -> None:
+        while (lease := self._inbox.get()) is not None:
+            was_full = self._keeper.count() >= self._options.threads
+            try:
+                run_task(lease, self._handlers[lease.task.kind], self._options.retry)
+            finally:
+                self._keeper.remove(lease)
+                if was_full:
+                    doorbell.ring()
