@@ -27,6 +27,10 @@ _MAX_VNI = (1 << 24) - 1
 _MAX_VLAN = 4094
 
 
+class WireUnknown(LinuxError):
+    """The options of this host, or the host itself, have no such wire."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlet:
     """Where ports of a wire are plugged: a bridge in a namespace (None: ours)."""
@@ -48,7 +52,7 @@ class Switches:
         self.namespace = f"abaca-{options.deployment}-switch"
 
     def find(self, wire: Wire) -> Outlet:
-        """Where the wire comes out; LinuxError says what the administrator must make or write."""
+        """Where the wire comes out; WireUnknown says what to make or to write."""
         match wire.network_type:
             case "flat":
                 return self._flat(wire)
@@ -56,7 +60,7 @@ class Switches:
                 return self._vlan(wire)
             case "vxlan":
                 return self._vxlan(wire)
-        raise LinuxError(f"this host can't attach to {wire}: it knows flat, vlan and vxlan")
+        raise WireUnknown(f"this host can't attach to {wire}: it knows flat, vlan and vxlan")
 
     def ensure(self, outlet: Outlet) -> None:
         """The bridge is there, and the wire comes in."""
@@ -110,7 +114,7 @@ class Switches:
             netns.remove_namespace(self.namespace)
 
     def way(self, kind: str, target: str) -> str:
-        """How a mapping is served ("kernel bridge", ...); LinuxError if it can't be."""
+        """How a mapping is served ("kernel bridge", ...); WireUnknown if it can't be."""
         if kind == "flat":
             return (
                 "kernel bridge" if self._is_kernel_bridge(target) else self._ovs_way(kind, target)
@@ -118,12 +122,12 @@ class Switches:
         if self._ovs.has_bridge(target):
             return "Open vSwitch"
         if _link_here(target) is None:
-            raise LinuxError(
+            raise WireUnknown(
                 f"there is no interface or Open vSwitch bridge {target} in this network "
                 f"namespace: make it (ovs-vsctl add-br {target}), or name the right uplink"
             )
         if not self._kernel_has_vlans():
-            raise LinuxError(
+            raise WireUnknown(
                 f"this kernel has no VLAN links, so {target} can't carry VLANs: install "
                 f"openvswitch-switch, make a bridge (ovs-vsctl add-br BRIDGE; ovs-vsctl add-port "
                 f"BRIDGE {target}) and name the bridge instead of {target}"
@@ -134,7 +138,7 @@ class Switches:
         name = wire.physical_network or "flat"
         bridge = self._options.bridge_mappings.get(name)
         if bridge is None:
-            raise LinuxError(f"no bridge for {wire}: add {name}:BRIDGE to bridge_mappings")
+            raise WireUnknown(f"no bridge for {wire}: add {name}:BRIDGE to bridge_mappings")
         return Outlet(
             wire=wire, bridge=bridge, open_vswitch=self.way("flat", bridge) != "kernel bridge"
         )
@@ -144,7 +148,7 @@ class Switches:
         name = wire.physical_network or "vlan"
         target = self._options.vlan_mappings.get(name)
         if target is None:
-            raise LinuxError(f"no uplink for {wire}: add {name}:UPLINK to vlan_mappings")
+            raise WireUnknown(f"no uplink for {wire}: add {name}:UPLINK to vlan_mappings")
         if self.way("vlan", target) == "Open vSwitch":
             return Outlet(wire=wire, bridge=target, open_vswitch=True, tag=tag)
         return self._own(wire)
@@ -152,7 +156,7 @@ class Switches:
     def _vxlan(self, wire: Wire) -> Outlet:
         _number(wire, 1, _MAX_VNI)
         if self._options.vxlan_local is None:
-            raise LinuxError(f"{wire} needs vxlan_local: write the address of this host for VXLAN")
+            raise WireUnknown(f"{wire} needs vxlan_local: write the address of this host for VXLAN")
         return self._own(wire)
 
     def _own(self, wire: Wire) -> Outlet:
@@ -189,7 +193,7 @@ class Switches:
         if options["under"] is not None:
             under = links.find(here, options["under"])
             if under is None:
-                raise LinuxError(f"{wire}: there is no interface {options['under']}")
+                raise WireUnknown(f"{wire}: there is no interface {options['under']}")
             made["link" if made["kind"] == "vlan" else "vxlan_link"] = under.index
         if made["kind"] == "vxlan":
             self._check_mtu(here, wire)
@@ -202,10 +206,10 @@ class Switches:
             return
         carrier = links.carrier_of(here, local)
         if carrier is None:
-            raise LinuxError(f"{wire}: vxlan_local = {local} is no address of this host")
+            raise WireUnknown(f"{wire}: vxlan_local = {local} is no address of this host")
         room = carrier.mtu - _VXLAN_OVERHEAD[local.version]
         if carrier.name != "lo" and wire.mtu > room:
-            raise LinuxError(
+            raise WireUnknown(
                 f"{wire} has MTU {wire.mtu}, but {carrier.name} carries {room} inside VXLAN: "
                 f"set the network's mtu to {room}, or the MTU of {carrier.name} to "
                 f"{wire.mtu + _VXLAN_OVERHEAD[local.version]}"
@@ -222,7 +226,7 @@ class Switches:
     def _ovs_way(self, kind: str, target: str) -> str:
         if self._ovs.has_bridge(target):
             return "Open vSwitch"
-        raise LinuxError(
+        raise WireUnknown(
             f"there is no bridge {target} in this network namespace ({kind}): make it, for example "
             f"ip link add {target} type bridge; ip link set {target} up; and put the uplink in it"
         )
@@ -258,5 +262,5 @@ def _uplinks(there: Netlink, bridge: Link) -> Iterator[Link]:
 def _number(wire: Wire, low: int, high: int) -> int:
     number = wire.segmentation_id
     if number is None or not low <= number <= high:
-        raise LinuxError(f"{wire} needs a segmentation ID from {low} to {high}, not {number}")
+        raise WireUnknown(f"{wire} needs a segmentation ID from {low} to {high}, not {number}")
     return number
