@@ -1,0 +1,244 @@
+"""The reference driver: every verb of the contract, under the lock of its server."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import ClassVar, Self
+
+from oslo_config import cfg
+
+from abaca.drivers.driver import (
+    AccessLevel,
+    AccessRule,
+    BackendHost,
+    ExportLocation,
+    Inventory,
+    Locality,
+    Pool,
+    Server,
+    Share,
+    Snapshot,
+)
+from abaca.drivers.linux import nfs, server, storage, wires
+from abaca.drivers.linux.layout import Layout, NetworkRecord, Place, Rule, load
+from abaca.drivers.linux.network import wanted_network
+from abaca.drivers.linux.options import OPTIONS, LinuxOptions, faults, parse
+from abaca.drivers.linux.prepare import check_programs
+from abaca.drivers.linux.share import Shares
+from abaca.errors import (
+    BackendUnavailable,
+    CommandFailed,
+    ConfigError,
+    DriverError,
+    LinuxError,
+    StorageFull,
+)
+from abaca.linux.bus import BusError
+from abaca.linux.fabric import LinuxFabric
+from abaca.linux.lock import LockTimeout, locked
+from abaca.modes import DriverMode
+from abaca.network.helper import FlatHelper, ManagedHelper
+
+_TIMED_OUT = 124
+
+
+class LinuxDriver:
+    """Share servers on this host: namespaces, NFS-Ganesha, btrfs images."""
+
+    name: ClassVar[str] = "linux"
+    modes: ClassVar[frozenset[DriverMode]] = frozenset(DriverMode)
+    protocols: ClassVar[frozenset[str]] = frozenset({"NFS"})
+    locality: ClassVar[Locality] = Locality.HOST
+    options: ClassVar[tuple[cfg.Opt, ...]] = OPTIONS
+
+    def __init__(
+        self, options: LinuxOptions, host: BackendHost, fabric: LinuxFabric | None
+    ) -> None:
+        self._options = options
+        self._host = host
+        self._fabric = fabric
+        self._layout = Layout.of(options.storage_path, host)
+
+    @classmethod
+    def faults(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
+        """What is wrong with a backend section, one line per fault."""
+        return faults(section, values, mode)
+
+    @classmethod
+    def from_config(cls, section: str, values: Mapping[str, object], host: BackendHost) -> Self:
+        """The driver for a section without faults; ConfigError if it has some."""
+        found = cls.faults(section, values, host.mode)
+        if found:
+            raise ConfigError(found)
+        fabric = None
+        if host.mode.has_share_servers:
+            fabric = LinuxFabric(wires.parse(values, host.deployment))
+        return cls(parse(values), host, fabric)
+
+    def start(self) -> None:
+        """Check what is needed; bring back the servers that a reboot or a crash took."""
+        with _translated():
+            check_programs(self._options, self._host.mode)
+            self._layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._host.mode is DriverMode.SINGLE:
+                place = self._layout.place(None)
+                with self._operation(place):
+                    server.ensure_single(place, self._options)
+
+    def pools(self) -> list[Pool]:
+        """The one pool of the backend."""
+        with _translated():
+            return [storage.pool(self._layout, self._options, self._host.backend)]
+
+    def ensure_server(self, item: Server, network: FlatHelper | ManagedHelper) -> Mapping[str, str]:
+        """The server exists on the helper's interfaces, with all its shares, and serves."""
+        wanted = wanted_network(self._host.mode, network)
+        place = self._layout.place(item.id)
+        with _translated(), self._operation(place):
+            server.ensure(place, self._options, self._wires, wanted)
+            return server.details(place, self._options)
+
+    def remove_server(self, item: Server) -> None:
+        """The server is gone with all that was made for it."""
+        place = self._layout.place(item.id)
+        with _translated(), self._operation(place):
+            server.remove(place, self._options, self._fabric)
+
+    def ensure_share(self, share: Share, source: Snapshot | None) -> list[ExportLocation]:
+        """The share exists, with its quota, and is exported with the rules that it had."""
+        place = self._place(share)
+        with _translated(), self._operation(place):
+            self._serving(place)
+            self._shares(place).ensure(share, source)
+            return self._locations(place, share)
+
+    def remove_share(self, share: Share) -> None:
+        """The share is gone, with its data and export."""
+        place = self._place(share)
+        with _translated(), self._operation(place):
+            self._shares(place).remove(share)
+
+    def resize_share(self, share: Share) -> None:
+        """The quota is ``share.size_gib``."""
+        place = self._place(share)
+        with _translated(), self._operation(place):
+            self._shares(place).resize(share)
+
+    def apply_access(self, share: Share, rules: Sequence[AccessRule]) -> None:
+        """Exactly these rules are in force."""
+        place = self._place(share)
+        wanted = tuple(
+            Rule(network=str(rule.network), writes=rule.level is AccessLevel.READ_WRITE)
+            for rule in rules
+        )
+        with _translated(), self._operation(place):
+            self._serving(place)
+            self._shares(place).apply(share, wanted)
+
+    def ensure_snapshot(self, snapshot: Snapshot) -> None:
+        """The snapshot exists."""
+        place = self._place(snapshot.share)
+        with _translated(), self._operation(place):
+            self._shares(place).snapshot(snapshot)
+
+    def remove_snapshot(self, snapshot: Snapshot) -> None:
+        """The snapshot is gone."""
+        place = self._place(snapshot.share)
+        with _translated(), self._operation(place):
+            self._shares(place).remove_snapshot(snapshot)
+
+    def revert_share(self, snapshot: Snapshot) -> None:
+        """The share has the snapshot's content; its clients must mount it anew."""
+        place = self._place(snapshot.share)
+        with _translated(), self._operation(place):
+            self._serving(place)
+            self._shares(place).revert(snapshot)
+
+    def check_server(self, item: Server | None) -> bool:
+        """True if the server's parts are there and its NFS server answers."""
+        place = self._layout.place(None if item is None else item.id)
+        with _translated():
+            return server.serves(place, self._options)
+
+    def inventory(self) -> Inventory:
+        """What exists for this backend, whole or in part."""
+        with _translated():
+            places = self._layout.places()
+            return Inventory(
+                servers=frozenset(place.key for place in places if place.netns is not None),
+                shares=frozenset(share.id for place in places for share in place.shares()),
+                snapshots=frozenset(item.id for place in places for item in place.snapshots()),
+            )
+
+    @property
+    def _wires(self) -> LinuxFabric:
+        if self._fabric is None:
+            raise DriverError(f"backend {self._host.backend} is {self._host.mode}: it has no wires")
+        return self._fabric
+
+    def _place(self, share: Share) -> Place:
+        return self._layout.place(None if share.server is None else share.server.id)
+
+    def _shares(self, place: Place) -> Shares:
+        return Shares(place, self._layout, self._options)
+
+    def _serving(self, place: Place) -> None:
+        """The server is up, or is brought up again as far as it can be without the helper."""
+        if place.netns is None:
+            server.make_record(place)
+        elif not place.exists:
+            raise DriverError(f"share server {place.key} does not exist: ensure it first")
+        if server.serves(place, self._options):
+            return
+        if place.netns is None:
+            server.ensure_single(place, self._options)
+            return
+        network = load(place.network_path, NetworkRecord)
+        if network is None:
+            raise DriverError(f"share server {place.key} has no interfaces yet: ensure it first")
+        server.ensure(place, self._options, self._wires, network)
+
+    def _locations(self, place: Place, share: Share) -> list[ExportLocation]:
+        path = nfs.export_path(share.id)
+        return [
+            ExportLocation(path=f"[{address}]:{path}" if ":" in address else f"{address}:{path}")
+            for address in self._addresses(place)
+        ]
+
+    def _addresses(self, place: Place) -> list[str]:
+        if place.netns is None:
+            return [str(address) for address in self._options.export_addresses]
+        network = load(place.network_path, NetworkRecord)
+        interfaces = network.interfaces if network is not None else ()
+        return [text.partition("/")[0] for item in interfaces for text in item.addresses]
+
+    @contextmanager
+    def _operation(self, place: Place) -> Iterator[None]:
+        """Nobody else works on this server; its lock file goes with it."""
+        with locked(place.lock, timeout=self._options.operation_timeout):
+            yield
+            if not place.exists:
+                place.lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Only DriverError leaves the driver."""
+    try:
+        yield
+    except (LockTimeout, BusError) as error:
+        raise BackendUnavailable(str(error)) from error
+    except CommandFailed as error:
+        if "No space left on device" in error.output:
+            raise StorageFull(str(error)) from error
+        if error.code == _TIMED_OUT:
+            raise BackendUnavailable(str(error)) from error
+        raise DriverError(str(error)) from error
+    except LinuxError as error:
+        raise DriverError(str(error)) from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise StorageFull(str(error)) from error
+        raise DriverError(str(error)) from error

@@ -1,0 +1,130 @@
+"""From what the helper gives to interfaces in a server's namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import cast
+
+from abaca.drivers.linux.layout import InterfaceRecord, NetworkRecord, Place, load, save
+from abaca.errors import LinuxError
+from abaca.linux.fabric import LinuxFabric
+from abaca.linux.links import name_for
+from abaca.linux.wire import Wire
+from abaca.modes import DriverMode
+from abaca.network.helper import FlatHelper, HelperAddress, HelperInterface, ManagedHelper
+from abaca.network.plugin import NetworkType
+from abaca.steps import step
+
+
+def wanted_network(mode: DriverMode, helper: FlatHelper | ManagedHelper) -> NetworkRecord:
+    """The interfaces that the server must have: one in flat mode, one per segment in managed."""
+    if mode is DriverMode.FLAT:
+        addresses = cast("FlatHelper", helper).addresses(1)
+        return NetworkRecord(interfaces=(_flat(addresses),))
+    interfaces = cast("ManagedHelper", helper).interfaces(1)
+    return NetworkRecord(interfaces=tuple(_managed(item) for item in interfaces))
+
+
+@step("server.create.interfaces")
+def ensure_interfaces(place: Place, fabric: LinuxFabric, wanted: NetworkRecord) -> None:
+    """The namespace has exactly these interfaces."""
+    known = load(place.network_path, NetworkRecord)
+    leaving = [] if known is None else [i for i in known.interfaces if i not in wanted.interfaces]
+    # Both are recorded before the first is touched, so that none is forgotten by a crash.
+    save(place.network_path, NetworkRecord(interfaces=(*wanted.interfaces, *leaving)))
+    staying = {item.name for item in wanted.interfaces}
+    _detach(place, fabric, [item for item in leaving if item.name not in staying])
+    for item in wanted.interfaces:
+        _attach(place, fabric, item)
+    save(place.network_path, wanted)
+
+
+@step("server.delete.interfaces")
+def remove_interfaces(place: Place, fabric: LinuxFabric) -> None:
+    """None of the server's interfaces is left, nor what only they needed."""
+    known = load(place.network_path, NetworkRecord)
+    if known is not None:
+        _detach(place, fabric, known.interfaces)
+
+
+def _flat(addresses: Sequence[HelperAddress]) -> InterfaceRecord:
+    return _interface(
+        network_type=NetworkType.FLAT,
+        segmentation_id=None,
+        physical_network=None,
+        mtu=min(item.subnet.mtu for item in addresses),
+        mac_address=None,
+        addresses=addresses,
+    )
+
+
+def _managed(item: HelperInterface) -> InterfaceRecord:
+    return _interface(
+        network_type=item.segmentation_type,
+        segmentation_id=item.segmentation_id,
+        physical_network=item.physical_network,
+        mtu=item.mtu,
+        mac_address=item.mac_address,
+        addresses=item.addresses,
+    )
+
+
+def _interface(
+    *,
+    network_type: NetworkType,
+    segmentation_id: int | None,
+    physical_network: str | None,
+    mtu: int,
+    mac_address: str | None,
+    addresses: Sequence[HelperAddress],
+) -> InterfaceRecord:
+    subnets = [item.subnet for item in addresses]
+    first = addresses[0].address
+    return InterfaceRecord(
+        name=name_for("s", network_type.value, segmentation_id, physical_network, first),
+        network_type=network_type.value,
+        segmentation_id=segmentation_id,
+        physical_network=physical_network,
+        mtu=mtu,
+        mac_address=mac_address,
+        addresses=tuple(f"{item.address}/{item.subnet.prefix_length}" for item in addresses),
+        gateways=tuple(str(item.gateway) for item in subnets if item.gateway is not None),
+        routes=tuple(
+            (str(route.destination), str(route.next_hop))
+            for item in subnets
+            for route in item.routes
+        ),
+    )
+
+
+def _attach(place: Place, fabric: LinuxFabric, item: InterfaceRecord) -> None:
+    fabric.attach(
+        _wire(item),
+        netns=_namespace(place),
+        interface=item.name,
+        mac=item.mac_address,
+        addresses=tuple(ip_interface(text) for text in item.addresses),
+        gateways=tuple(ip_address(text) for text in item.gateways),
+        routes=tuple((ip_network(to), ip_address(by)) for to, by in item.routes),
+    )
+
+
+def _detach(place: Place, fabric: LinuxFabric, items: Sequence[InterfaceRecord]) -> None:
+    for item in items:
+        fabric.detach(_namespace(place), item.name, _wire(item))
+
+
+def _wire(item: InterfaceRecord) -> Wire:
+    return Wire(
+        network_type=item.network_type,
+        segmentation_id=item.segmentation_id,
+        physical_network=item.physical_network,
+        mtu=item.mtu,
+    )
+
+
+def _namespace(place: Place) -> str:
+    if place.netns is None:
+        raise LinuxError("the single server has no interfaces of its own")
+    return place.netns

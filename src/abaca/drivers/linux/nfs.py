@@ -1,0 +1,100 @@
+"""The NFS server of a place, and its exports."""
+
+from __future__ import annotations
+
+import shutil
+from ipaddress import ip_network
+
+from abaca.drivers.linux.layout import Place, ShareRecord
+from abaca.drivers.linux.options import LinuxOptions
+from abaca.linux import mounts
+from abaca.linux.ganesha import Client, Export, Ganesha, GaneshaOptions
+from abaca.linux.portmap import Portmap
+from abaca.steps import step
+
+PSEUDO_ROOT = "/shares"
+
+
+def export_path(share_id: str) -> str:
+    """What a client mounts, behind the address."""
+    return f"{PSEUDO_ROOT}/{share_id}"
+
+
+def ganesha(place: Place, options: LinuxOptions) -> Ganesha:
+    """The place's NFS server."""
+    addresses = options.export_addresses if place.netns is None else ()
+    return Ganesha(
+        folder=place.run,
+        home=place.home,
+        netns=place.netns,
+        options=GaneshaOptions(
+            versions=options.nfs_versions,
+            bind=addresses[0] if len(addresses) == 1 else None,
+        ),
+    )
+
+
+def exports(place: Place) -> list[Export]:
+    """Every export that the place should serve: shares that are complete and mounted."""
+    there = {item.target for item in mounts.table()}
+    return [
+        export_of(place, share)
+        for share in place.shares()
+        if not share.leaving and place.mount(share.id).resolve() in there
+    ]
+
+
+def export_of(place: Place, share: ShareRecord) -> Export:
+    """The share's export, with its rules."""
+    return Export(
+        id=share.export_id,
+        path=place.mount(share.id),
+        pseudo=export_path(share.id),
+        clients=tuple(
+            Client(network=ip_network(rule.network), writes=rule.writes) for rule in share.rules
+        ),
+    )
+
+
+@step("server.create.nfs")
+def ensure_nfs(place: Place, options: LinuxOptions) -> None:
+    """The NFS server runs and serves every share that is mounted."""
+    if 3 in options.nfs_versions:  # noqa: PLR2004
+        Portmap(place.run, place.netns).start()
+    server = ganesha(place, options)
+    wanted = exports(place)
+    server.start(wanted)
+    server.save(wanted)
+    served = server.served()
+    for export in wanted:
+        if export.id not in served:
+            server.put(export)
+
+
+@step("server.delete.nfs")
+def remove_nfs(place: Place, options: LinuxOptions) -> None:
+    """No process of the server is left."""
+    ganesha(place, options).stop()
+    Portmap(place.run, place.netns).stop()
+
+
+def publish(place: Place, options: LinuxOptions, share: ShareRecord) -> None:
+    """The share is exported with the rules of its record; durable first, then live."""
+    server = ganesha(place, options)
+    server.save(exports(place))
+    server.put(export_of(place, share))
+
+
+def withdraw(place: Place, options: LinuxOptions, share: ShareRecord) -> None:
+    """The share is exported no more; its record must not be among the wanted ones."""
+    server = ganesha(place, options)
+    if server.daemon.identity() is not None:
+        server.save([item for item in exports(place) if item.id != share.export_id])
+        server.drop(share.export_id)
+
+
+@step("server.delete.files")
+def remove_files(place: Place) -> None:
+    """Nothing of the server is left in the file system."""
+    shutil.rmtree(place.run, ignore_errors=True)
+    shutil.rmtree(place.home, ignore_errors=True)

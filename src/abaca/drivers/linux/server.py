@@ -1,0 +1,110 @@
+"""A share server: namespace, interfaces, storage, NFS; made, mended, checked, removed.
+
+The lock of the server is held by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from abaca.drivers.linux import nfs, storage
+from abaca.drivers.linux.layout import NetworkRecord, Place, load
+from abaca.drivers.linux.network import (
+    ensure_interfaces,
+    remove_interfaces,
+)
+from abaca.drivers.linux.options import LinuxOptions
+from abaca.linux import netns as namespaces
+from abaca.linux.fabric import LinuxFabric
+from abaca.linux.firewall import ensure_firewall
+from abaca.linux.ganesha import MOUNT_PORT, NFS_PORT
+from abaca.steps import step
+
+
+def ensure_single(place: Place, options: LinuxOptions) -> None:
+    """The backend's one server runs, in this process's own network namespace."""
+    make_record(place)
+    storage.restore(place)
+    nfs.ensure_nfs(place, options)
+
+
+def ensure(
+    place: Place, options: LinuxOptions, fabric: LinuxFabric, network: NetworkRecord
+) -> None:
+    """The share server runs on these interfaces."""
+    make_record(place)
+    make_namespace(place)
+    make_firewall(place, options)
+    ensure_interfaces(place, fabric, network)
+    storage.restore(place)
+    nfs.ensure_nfs(place, options)
+
+
+def remove(place: Place, options: LinuxOptions, fabric: LinuxFabric | None) -> None:
+    """Nothing of the server is left."""
+    nfs.remove_nfs(place, options)
+    storage.remove_all(place)
+    if fabric is not None:
+        remove_interfaces(place, fabric)
+    remove_namespace(place)
+    nfs.remove_files(place)
+
+
+def serves(place: Place, options: LinuxOptions) -> bool:
+    """True if everything is there and the NFS server answers."""
+    if place.netns is not None and not namespaces.exists(place.netns):
+        return False
+    return place.exists and storage.all_mounted(place) and nfs.ganesha(place, options).answers()
+
+
+def details(place: Place, options: LinuxOptions) -> Mapping[str, str]:
+    """What an administrator wants to know of the server."""
+    identity = nfs.ganesha(place, options).daemon.identity()
+    told = {
+        "namespace": place.netns or "",
+        "storage": str(place.home),
+        "nfs_versions": ", ".join(str(version) for version in options.nfs_versions),
+        "pid": str(identity[0]) if identity is not None else "",
+    }
+    record = load(place.network_path, NetworkRecord)
+    interfaces = record.interfaces if record is not None else ()
+    for name, values in {
+        "addresses": [address for item in interfaces for address in item.addresses],
+        "network_type": [item.network_type for item in interfaces],
+        "segmentation_id": [item.segmentation_id for item in interfaces],
+        "physical_network": [item.physical_network for item in interfaces],
+        "mtu": [item.mtu for item in interfaces],
+        "mac_address": [item.mac_address for item in interfaces],
+    }.items():
+        told[name] = ", ".join(str(value) for value in values if value is not None)
+    return told
+
+
+@step("server.create.record")
+def make_record(place: Place) -> None:
+    """The server's directory is there: from now on the inventory knows it."""
+    for name in ("snapshots", "images", "shares"):
+        (place.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@step("server.create.namespace")
+def make_namespace(place: Place) -> None:
+    """The server's network namespace is there."""
+    if place.netns is not None:
+        namespaces.ensure_namespace(place.netns)
+
+
+@step("server.create.firewall")
+def make_firewall(place: Place, options: LinuxOptions) -> None:
+    """The namespace admits NFS only; before it has any interface."""
+    if place.netns is not None:
+        ports = [NFS_PORT, MOUNT_PORT] if 3 in options.nfs_versions else [NFS_PORT]  # noqa: PLR2004
+        ensure_firewall(place.netns, ports)
+
+
+@step("server.delete.namespace")
+def remove_namespace(place: Place) -> None:
+    """The namespace is gone."""
+    if place.netns is not None:
+        namespaces.remove_namespace(place.netns)

@@ -1,0 +1,153 @@
+"""The images of a server: sized to what they may have to hold, mounted, trimmed, removed."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+
+from abaca.drivers.driver import Pool
+from abaca.drivers.linux.layout import Layout, Place, ShareRecord
+from abaca.drivers.linux.options import LinuxOptions
+from abaca.errors import StorageFull
+from abaca.linux import btrfs, mounts
+from abaca.linux.image import Image, mount_top
+from abaca.linux.lock import locked
+from abaca.steps import step
+
+GIB = 1 << 30
+_OVERHEAD_BYTES = 256 << 20
+_OVERHEAD_FACTOR = 1.125
+"""Room for what quotas don't count: checksums, extent trees, half-used chunks."""
+
+
+def needed_bytes(place: Place, project_id: str) -> int:
+    """What the project's image holds at worst: every share full, no block shared."""
+    shares = sum(i.size_gib * GIB for i in place.shares() if i.project_id == project_id)
+    snapshots = sum(i.size for i in place.snapshots() if i.project_id == project_id)
+    return int((shares + snapshots) * _OVERHEAD_FACTOR) + _OVERHEAD_BYTES
+
+
+def open_image(place: Place, project_id: str) -> None:
+    """The project's image exists, is large enough, and is mounted as a whole."""
+    image, top = place.image(project_id), place.top(project_id)
+    size = needed_bytes(place, project_id)
+    image.make(size)
+    mount_top(image, top)
+    btrfs.enable_quotas(top)
+    image.grow(size, top)
+
+
+def mount_share(place: Place, share: ShareRecord) -> bool:
+    """The share is mounted by itself; False if its subvolume was not made yet."""
+    if not btrfs.is_subvolume(place.subvolume(share.project_id, share.id)):
+        return False
+    device = place.image(share.project_id).attach()
+    mounts.mount(
+        device,
+        place.mount(share.id),
+        kind="btrfs",
+        options=f"subvol={place.subvolume(share.project_id, share.id).name}",
+    )
+    return True
+
+
+@step("server.create.storage")
+def restore(place: Place) -> None:
+    """Every image and share that the records know is mounted (again)."""
+    for project_id in sorted(place.projects()):
+        if place.image(project_id).exists:
+            open_image(place, project_id)
+    for share in place.shares():
+        if not share.leaving:
+            mount_share(place, share)
+
+
+def all_mounted(place: Place) -> bool:
+    """True if everything that `restore` mounts is mounted."""
+    there = {item.target for item in mounts.table()}
+    return all(
+        place.mount(share.id).resolve() in there
+        for share in place.shares()
+        if not share.leaving and place.image(share.project_id).exists
+    )
+
+
+@step("share.delete.image")
+def reclaim(place: Place, project_id: str) -> None:
+    """Give the host back what the project no longer needs: all of it after its last share."""
+    image, top = place.image(project_id), place.top(project_id)
+    if project_id not in place.projects():
+        mounts.unmount(top)
+        image.remove()
+    elif mounts.mounted(top) is not None:
+        btrfs.sync_deleted(top)
+        image.trim(top)
+
+
+@step("server.delete.storage")
+def remove_all(place: Place) -> None:
+    """No mount, loop device or image of the server is left."""
+    under = place.run.resolve() / "mounts"
+    for item in reversed(mounts.table()):
+        if under in item.target.parents:
+            mounts.unmount(item.target)
+    folder = place.home / "images"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        Image(path).remove()
+
+
+def pool(layout: Layout, options: LinuxOptions, backend: str) -> Pool:
+    """The room of the backend: the host's, less what the images may still grow to."""
+    layout.root.mkdir(parents=True, exist_ok=True)
+    total, free = _host_room(layout)
+    reserved = total * options.reserved_percentage // 100
+    total -= reserved
+    free += -reserved + int((options.over_subscription - 1) * total) - _promised(layout)
+    return Pool(
+        name=backend,
+        total_gib=round(total / GIB, 2),
+        free_gib=round(max(0, free) / GIB, 2),
+        capabilities={
+            "storage_protocol": "NFS",
+            "snapshot_support": True,
+            "create_share_from_snapshot_support": True,
+            "revert_to_snapshot_support": True,
+            "mount_snapshot_support": False,
+            "thin_provisioning": options.over_subscription > 1,
+            "max_over_subscription_ratio": options.over_subscription,
+            "reserved_percentage": float(options.reserved_percentage),
+            "ipv4_support": True,
+            "ipv6_support": True,
+            "dedupe": False,
+            "compression": False,
+            "qos": False,
+        },
+    )
+
+
+def take_room(layout: Layout, options: LinuxOptions, gib: int) -> None:
+    """Raise StorageFull unless the pool has room for so many more GiB; the pool lock is held."""
+    free = pool(layout, options, "").free_gib
+    if free < gib:
+        raise StorageFull(f"{layout.root}: {gib} GiB wanted, {free} GiB free")
+
+
+def pool_locked(layout: Layout, options: LinuxOptions) -> AbstractContextManager[None]:
+    """Room is counted and taken inside this block."""
+    return locked(layout.pool_lock, timeout=options.operation_timeout)
+
+
+def _host_room(layout: Layout) -> tuple[int, int]:
+    room = os.statvfs(layout.root)
+    return room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize
+
+
+def _promised(layout: Layout) -> int:
+    """Bytes that images may still come to take."""
+    promised = 0
+    for place in layout.places():
+        for project_id in place.projects():
+            image = place.image(project_id)
+            taken = image.allocated if image.exists else 0
+            promised += max(0, needed_bytes(place, project_id) - taken)
+    return promised

@@ -1,0 +1,113 @@
+"""A private D-Bus daemon per NFS server, and calls on it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from jeepney import DBusAddress, MessageType, new_method_call
+from jeepney.io.blocking import open_dbus_connection
+
+from abaca.errors import LinuxError
+from abaca.linux.daemon import Daemon
+from abaca.linux.files import write_whole
+
+_CONFIGURATION = """<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow user="root"/>
+    <allow own="*"/>
+    <allow send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="signal"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+  </policy>
+</busconfig>
+"""
+_LONGEST_SOCKET = 100
+"""Bytes in a UNIX socket's address (108), less some for the kernel's and D-Bus's own."""
+
+
+class BusError(LinuxError):
+    """The other side answered a call with an error, or not at all."""
+
+
+class Bus:
+    """The message bus of one server, in ``folder``, which only root can enter."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket = folder / "bus"
+        self._configuration = folder / "bus.conf"
+        self.daemon = Daemon(
+            program="dbus-daemon",
+            marker=f"--config-file={self._configuration}",
+            record=folder / "bus.pid",
+            log=folder / "bus.log",
+        )
+
+    @property
+    def address(self) -> str:
+        """As D-Bus writes it."""
+        return f"unix:path={self._socket}"
+
+    def start(self) -> None:
+        """It runs and answers."""
+        if len(str(self._socket)) > _LONGEST_SOCKET:
+            raise LinuxError(f"{self._socket} is too long for the address of a UNIX socket")
+        if self.daemon.identity() is None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._socket.unlink(missing_ok=True)
+            write_whole(
+                self._configuration, _CONFIGURATION.format(socket=escape(str(self._socket)))
+            )
+        self.daemon.start(
+            ["dbus-daemon", self.daemon.marker, "--nofork", "--nopidfile"], netns=None
+        )
+        self._wait()
+
+    def stop(self) -> None:
+        """It is gone; succeeds on unknown."""
+        self.daemon.stop()
+        self._socket.unlink(missing_ok=True)
+        self._configuration.unlink(missing_ok=True)
+
+    def call(
+        self,
+        target: DBusAddress,
+        method: str,
+        signature: str | None = None,
+        body: tuple[object, ...] = (),
+        *,
+        timeout: float = 20,
+    ) -> tuple[object, ...]:
+        """Call a method and return what it returns; BusError if it fails."""
+        try:
+            with open_dbus_connection(bus=self.address) as connection:
+                message = new_method_call(target, method, signature, body)
+                reply = connection.send_and_get_reply(message, timeout=timeout)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise BusError(f"{method} on {self.address}: {error!r}") from error
+        if reply.header.message_type is MessageType.error:
+            raise BusError(f"{method}: {' '.join(str(part) for part in reply.body)}")
+        return tuple(reply.body)
+
+    def _wait(self, patience: float = 10) -> None:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                with open_dbus_connection(bus=self.address):
+                    return
+            except OSError as error:
+                if time.monotonic() > deadline or self.daemon.identity() is None:
+                    raise LinuxError(
+                        f"the message bus {self.address} does not start: {error}; "
+                        f"{self.daemon.last_words()}"
+                    ) from error
+            time.sleep(0.02)

@@ -1,0 +1,78 @@
+"""A program of ours that goes on without us: found again by its own argument, stopped by identity.
+
+Its PID and start time are kept in a file. If the file is missing or wrong (we
+died between starting and writing), the process is looked for among all by an
+argument that no other program has: the path of its own configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from abaca.errors import LinuxError
+from abaca.linux.command import is_running, process_identity, start_daemon, stop_process
+from abaca.linux.files import write_whole
+
+_STARTERS = frozenset({"nsenter", "unshare"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """One daemon: ``program`` run with ``marker`` as one of its arguments."""
+
+    program: str
+    marker: str
+    record: Path
+    log: Path
+
+    def identity(self) -> tuple[int, int] | None:
+        """PID and start time if it runs."""
+        recorded = self._recorded()
+        if recorded is not None and is_running(*recorded):
+            return recorded
+        return self._search()
+
+    def start(
+        self, argv: Sequence[str], *, netns: str | None, env: Mapping[str, str] | None = None
+    ) -> tuple[int, int]:
+        """Start it, unless it runs; LinuxError with its last words if it ends at once."""
+        running = self.identity()
+        if running is None:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            running = process_identity(start_daemon(argv, netns=netns, log=self.log, env=env))
+        write_whole(self.record, f"{running[0]} {running[1]}\n")
+        return running
+
+    def stop(self, *, timeout: float = 10) -> None:
+        """Return when it is gone; succeeds if it does not run."""
+        running = self.identity()
+        while running is not None:
+            stop_process(*running, timeout=timeout)
+            running = self._search()
+        self.record.unlink(missing_ok=True)
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        with suppress(FileNotFoundError):
+            return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        return ""
+
+    def _recorded(self) -> tuple[int, int] | None:
+        with suppress(FileNotFoundError, ValueError):
+            pid, start = self.record.read_text(encoding="ascii").split()
+            return int(pid), int(start)
+        return None
+
+    def _search(self) -> tuple[int, int] | None:
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with suppress(OSError, LinuxError):
+                argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                name = Path(argv[0]).name
+                if self.marker in argv and (name == self.program or name in _STARTERS):
+                    return process_identity(int(entry.name))
+        return None

@@ -1,0 +1,223 @@
+"""NFS-Ganesha: its configuration, and one running instance with its exports.
+
+Exports are added, changed and removed over D-Bus, one at a time, without
+disturbing the others; the configuration file always holds all of them too, so
+that an instance that died serves them again when it is started.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+
+from jeepney import DBusAddress
+
+from abaca.errors import LinuxError
+from abaca.linux.bus import Bus, BusError
+from abaca.linux.daemon import Daemon
+from abaca.linux.files import write_whole
+
+NFS_PORT = 2049
+MOUNT_PORT = 20048
+"""NFSv3's mount protocol; NFSv4 does not use it."""
+
+_EXPORTS = DBusAddress(
+    "/org/ganesha/nfsd/ExportMgr",
+    bus_name="org.ganesha.nfsd",
+    interface="org.ganesha.nfsd.exportmgr",
+)
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """Hosts that may use an export, and whether they may write."""
+
+    network: IPv4Network | IPv6Network
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A directory that is served. Without clients, nobody gets it."""
+
+    id: int
+    """1 to 65535, in every file handle: give it to another directory and old handles lie."""
+    path: Path
+    pseudo: str
+    """The path that clients mount."""
+    clients: tuple[Client, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaneshaOptions:
+    """How an instance serves."""
+
+    versions: tuple[int, ...] = (4,)
+    bind: IPv4Address | IPv6Address | None = None
+    """Serve on this address only; None: on every address of the namespace."""
+
+
+def render_export(export: Export, versions: Sequence[int]) -> str:
+    """The export's block of configuration; of its clients the most specific network decides."""
+    # The first block that fits wins, hence longest prefix first; a read-only rule before a
+    # read-write one of the same network, so that a contradiction gives less, not more.
+    ordered = sorted(
+        export.clients,
+        key=lambda client: (-client.network.prefixlen, client.writes, str(client.network)),
+    )
+    protocols = ", ".join(str(version) for version in versions)
+    blocks = "".join(
+        f"  CLIENT {{ Clients = {client.network}; Protocols = {protocols}; "
+        f"Access_Type = {'RW' if client.writes else 'RO'}; }}\n"
+        for client in ordered
+    )
+    return (
+        "EXPORT {\n"
+        f"  Export_Id = {export.id};\n"
+        f"  Path = {_quoted(str(export.path))};\n"
+        f"  Pseudo = {_quoted(export.pseudo)};\n"
+        f"  Protocols = {protocols};\n"
+        "  Transports = TCP;\n"
+        "  SecType = sys;\n"
+        "  Squash = No_Root_Squash;\n"
+        "  Access_Type = None;\n"
+        f"  MaxRead = {_MIB};\n"
+        f"  MaxWrite = {_MIB};\n"
+        "  FSAL { Name = VFS; }\n"
+        f"{blocks}"
+        "}\n"
+    )
+
+
+def render(options: GaneshaOptions, recovery: Path, exports: Sequence[Export]) -> str:
+    """A whole configuration file."""
+    bind = f"  Bind_addr = {options.bind};\n" if options.bind is not None else ""
+    core = (
+        "NFS_CORE_PARAM {\n"
+        f"  Protocols = {', '.join(str(version) for version in options.versions)};\n"
+        f"  NFS_Port = {NFS_PORT};\n"
+        f"  MNT_Port = {MOUNT_PORT};\n"
+        f"{bind}"
+        "  Enable_NLM = false;\n"
+        "  Enable_RQUOTA = false;\n"
+        "  Enable_UDP = false;\n"
+        "  Mount_Path_Pseudo = true;\n"
+        "}\n"
+        "NFSv4 {\n"
+        "  Graceless = false;\n"
+        "  Grace_Period = 15;\n"
+        "  Lease_Lifetime = 10;\n"
+        f"  RecoveryRoot = {_quoted(str(recovery))};\n"
+        "  Only_Numeric_Owners = true;\n"
+        "}\n"
+        "NFS_KRB5 { Active_krb5 = false; }\n"
+        "LOG { Default_Log_Level = EVENT; }\n"
+    )
+    return core + "".join(render_export(export, options.versions) for export in exports)
+
+
+class Ganesha:
+    """One instance. ``folder`` is for run time; ``home`` for what outlives a reboot."""
+
+    def __init__(
+        self, *, folder: Path, home: Path, netns: str | None, options: GaneshaOptions
+    ) -> None:
+        self._folder = folder
+        self._netns = netns
+        self._options = options
+        self._recovery = home / "recovery"
+        self._configuration = folder / "ganesha.conf"
+        self.bus = Bus(folder)
+        self.daemon = Daemon(
+            program="ganesha.nfsd",
+            marker=str(self._configuration),
+            record=folder / "ganesha.identity",
+            log=home / "ganesha.log",
+        )
+
+    def start(self, exports: Sequence[Export]) -> None:
+        """It runs and answers, with these exports if it had to be started."""
+        if self.daemon.identity() is not None and self.answers():
+            return
+        self.daemon.stop(timeout=5)
+        self.bus.start()
+        self._recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.save(exports)
+        argv = ["ganesha.nfsd", "-F", "-f", str(self._configuration)]
+        argv += ["-p", str(self._folder / "ganesha.pid"), "-L", str(self.daemon.log)]
+        env = {"DBUS_SYSTEM_BUS_ADDRESS": self.bus.address, "MALLOC_ARENA_MAX": "2"}
+        self.daemon.start(argv, netns=self._netns, env=env)
+        self._wait()
+
+    def stop(self) -> None:
+        """It and its bus are gone; succeeds on unknown."""
+        self.daemon.stop()
+        self.bus.stop()
+
+    def save(self, exports: Sequence[Export]) -> None:
+        """These are the exports that it starts with the next time."""
+        write_whole(self._configuration, render(self._options, self._recovery, exports))
+
+    def put(self, export: Export) -> None:
+        """Serve the directory exactly so; clients of other exports notice nothing."""
+        known = export.id in self.served()
+        draft = self._folder / f"export-{export.id}.conf"
+        write_whole(draft, render_export(export, self._options.versions))
+        try:
+            method = "UpdateExport" if known else "AddExport"
+            body = (str(draft), f"EXPORT(Export_Id={export.id})")
+            self.bus.call(_EXPORTS, method, "ss", body)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def drop(self, export_id: int) -> None:
+        """Serve it no more; succeeds on unknown."""
+        if export_id in self.served():
+            self.bus.call(_EXPORTS, "RemoveExport", "q", (export_id,))
+
+    def served(self) -> set[int]:
+        """IDs of the exports served now."""
+        listed = self.bus.call(_EXPORTS, "ShowExports", timeout=10)[1]
+        if not isinstance(listed, list):
+            raise BusError(f"ShowExports answered {listed!r}")
+        return {int(item[0]) for item in listed}
+
+    def answers(self) -> bool:
+        """True if it runs, answers on its bus, and sees the mounts that we see."""
+        running = self.daemon.identity()
+        if running is None or not _same_mounts(running[0]):
+            return False
+        try:
+            self.served()
+        except BusError:
+            return False
+        return True
+
+    def _wait(self, patience: float = 20) -> None:
+        deadline = time.monotonic() + patience
+        while not self.answers():
+            if time.monotonic() > deadline or self.daemon.identity() is None:
+                raise LinuxError(f"NFS-Ganesha does not start: {self.daemon.last_words()}")
+            time.sleep(0.02)
+
+
+def _same_mounts(pid: int) -> bool:
+    """False for a process in another mount namespace: it would serve the directory underneath."""
+    try:
+        return _mount_namespace(str(pid)) == _mount_namespace("self")
+    except OSError:
+        return False
+
+
+def _mount_namespace(process: str) -> Path:
+    return Path(f"/proc/{process}/ns/mnt").readlink()
+
+
+def _quoted(text: str) -> str:
+    if '"' in text or "\n" in text:
+        raise LinuxError(f"{text!r} can't be written into NFS-Ganesha's configuration")
+    return f'"{text}"'

@@ -1,0 +1,92 @@
+"""A file system in a sparse file: made, attached to a loop device, grown, trimmed, deleted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from abaca.linux import mounts
+from abaca.linux.lock import run_holding
+
+MINIMUM_BYTES = 128 << 20
+"""Less than this, mkfs.btrfs refuses (109 MiB) or leaves no room for data."""
+_BLOCK = 512
+
+
+class Image:
+    """One btrfs image file. Sizes are bytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def exists(self) -> bool:
+        """True if the file is there with a file system in it."""
+        return self.path.exists()
+
+    @property
+    def size(self) -> int:
+        """What the file system may grow to."""
+        return self.path.stat().st_size
+
+    @property
+    def allocated(self) -> int:
+        """What it takes of the host's file system now."""
+        return self.path.stat().st_blocks * _BLOCK
+
+    def make(self, size: int) -> None:
+        """Make the file with an empty file system, under another name first."""
+        if self.exists:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        with draft.open("wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.truncate(_rounded(size))
+        run_holding("mkfs.btrfs", "--quiet", "--metadata", "single", str(draft))
+        draft.rename(self.path)
+
+    def device(self) -> str | None:
+        """The loop device that it is attached to, if any."""
+        listed = run_holding(
+            "losetup", "--list", "--noheadings", "--output", "NAME", "--associated", str(self.path)
+        ).split()
+        return listed[0] if listed else None
+
+    def attach(self) -> str:
+        """Attach it to a loop device, which is returned."""
+        return self.device() or run_holding("losetup", "--find", "--show", str(self.path)).strip()
+
+    def grow(self, size: int, top: Path) -> None:
+        """Let it hold at least so many bytes; ``top`` is where it is mounted."""
+        if self.size >= size:
+            return
+        os.truncate(self.path, _rounded(size))
+        run_holding("losetup", "--set-capacity", self.attach())
+        run_holding("btrfs", "filesystem", "resize", "max", str(top))
+
+    def trim(self, top: Path) -> None:
+        """Give unused blocks back to the host."""
+        run_holding("fstrim", str(top))
+
+    def remove(self) -> None:
+        """Detach and delete it; it must not be mounted. Succeeds if there is none."""
+        if self.exists:
+            device = self.device()
+            if device is not None:
+                run_holding("losetup", "--detach", device)
+        self.path.unlink(missing_ok=True)
+        self.path.with_suffix(".new").unlink(missing_ok=True)
+
+
+def _rounded(size: int) -> int:
+    """At least the minimum, and a whole number of MiB."""
+    return max(MINIMUM_BYTES, -(-size // (1 << 20)) * (1 << 20))
+
+
+def mount_top(image: Image, target: Path) -> str:
+    """Attach the image and mount its top directory; returns the device."""
+    device = image.attach()
+    mounts.mount(device, target, kind="btrfs", options="subvolid=5,discard=async")
+    return device
