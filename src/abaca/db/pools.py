@@ -1,0 +1,74 @@
+"""Pools: where shares can go, as the managers reported them, less what was placed since."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select, update
+
+from abaca.db.database import Tx
+from abaca.db.tables import now, pools, services, share_instances
+from abaca.model.pool import Pool
+
+UP_SECONDS = 60
+"""A service that was not seen for so long is down: nothing is placed on its pools."""
+
+
+def live(tx: Tx) -> list[Pool]:
+    """Pools of backends whose service is up and not disabled, by name."""
+    up = (
+        select(services.c.host)
+        .where(
+            services.c.disabled.is_(False),
+            services.c.seen_at > now() - timedelta(seconds=UP_SECONDS),
+        )
+        .scalar_subquery()
+    )
+    return tx.all(Pool, select(pools).where(pools.c.host.in_(up)).order_by(*_ORDER))
+
+
+def every(tx: Tx) -> list[Pool]:
+    """All pools ever reported and not withdrawn, by name (administrators)."""
+    return tx.all(Pool, select(pools).order_by(*_ORDER))
+
+
+def protocols_served(tx: Tx) -> list[str]:
+    """The share protocols of all backends, in upper case, sorted."""
+    rows = tx.execute(select(pools.c.protocols)).scalars()
+    return sorted({item.upper() for row in rows for item in row})
+
+
+def take(tx: Tx, pool: Pool, size_gib: int) -> bool:
+    """Promise room in the pool; False if it has not so much left.
+
+    The comparison is made by the statement that takes the room, on the row as it
+    is then: two placements at once can't both take the last room.
+    """
+    result = tx.execute(
+        update(pools)
+        .where(pools.c.host == pool.host, pools.c.name == pool.name, pools.c.free_gib >= size_gib)
+        .values(free_gib=pools.c.free_gib - size_gib, version=pools.c.version + 1)
+    )
+    return result.rowcount == 1
+
+
+def promised_gib(tx: Tx, host: str, pool: str, measured_at: datetime) -> int:
+    """GiB placed there that free space measured at that time can't have known of.
+
+    For `report`: instances that are not made yet, or were changed since then (a
+    moment too many counted for one report, rather than room given out twice).
+    """
+    instance = share_instances.c
+    return int(
+        tx.scalar(
+            select(func.coalesce(func.sum(instance.wanted_size), 0)).where(
+                instance.host == host,
+                instance.pool == pool,
+                or_(instance.made.is_(False), instance.updated_at >= measured_at),
+                instance.status.not_in(("deleting", "error")),
+            )
+        )
+    )
+
+
+_ORDER = (pools.c.host, pools.c.name)

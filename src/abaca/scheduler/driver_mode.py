@@ -1,0 +1,95 @@
+"""Which driver modes a share type asks for, and what each needs of the share network.
+
+The API always gives a share type ``driver_handles_share_servers``; the optional
+extra spec ``driver_mode`` (a mode, or ``any``) decides where it is set. Both,
+and ``default_share_network``, are consumed here: the capability filter does
+not see them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from abaca.errors import BadRequest
+from abaca.model.share_network import ShareNetwork
+from abaca.modes import MULTI_MODES, DriverMode
+
+BOOLEAN_SPEC = "driver_handles_share_servers"
+MODE_SPEC = "driver_mode"
+DEFAULT_NETWORK_SPEC = "default_share_network"
+CONSUMED = frozenset({BOOLEAN_SPEC, MODE_SPEC, DEFAULT_NETWORK_SPEC})
+ANY = "any"
+_TRUE = frozenset({"true", "1", "yes", "on", "t", "y"})
+_FALSE = frozenset({"false", "0", "no", "off", "f", "n"})
+
+
+def boolean(text: str) -> bool | None:
+    """What a boolean extra spec says (``<is> True`` and ``true`` alike); None if it is none."""
+    word = text.strip().removeprefix("<is>").strip().lower()
+    if word in _TRUE:
+        return True
+    return False if word in _FALSE else None
+
+
+def modes_asked(
+    extra_specs: Mapping[str, str], network: ShareNetwork | None
+) -> frozenset[DriverMode]:
+    """The modes that will do for a type with this share network.
+
+    With ``any``, a share network that names a network of the tenant's asks for a
+    share server on it; none, or one without IDs, says that single_svm will do.
+    """
+    spec = extra_specs.get(MODE_SPEC, "").strip()
+    if spec == ANY:
+        return MULTI_MODES if _names_network(network) else frozenset({DriverMode.SINGLE})
+    if spec:
+        return frozenset({DriverMode(spec)}) if spec in set(DriverMode) else frozenset()
+    handles = boolean(extra_specs.get(BOOLEAN_SPEC, ""))
+    if handles is None:
+        return frozenset(DriverMode)
+    return MULTI_MODES if handles else frozenset({DriverMode.SINGLE})
+
+
+def needs_network(extra_specs: Mapping[str, str]) -> bool:
+    """True if a share of this type is refused without a share network."""
+    return DriverMode.SINGLE not in modes_asked(extra_specs, None)
+
+
+def check_type(extra_specs: Mapping[str, str]) -> None:
+    """BadRequest if a type's mode specs are unknown or contradict each other."""
+    spec = extra_specs.get(MODE_SPEC)
+    if spec is None or spec.strip() == ANY:
+        return
+    if spec.strip() not in set(DriverMode):
+        known = ", ".join([*DriverMode, ANY])
+        raise BadRequest(f"Extra spec driver_mode is {spec!r}; write one of {known}.")
+    mode = DriverMode(spec.strip())
+    handles = boolean(extra_specs.get(BOOLEAN_SPEC, ""))
+    if handles is not None and handles is not mode.has_share_servers:
+        raise BadRequest(
+            f"Extra spec driver_mode = {mode} needs {BOOLEAN_SPEC} = {mode.has_share_servers}; "
+            f"it is {handles}. Write that, or driver_mode = {ANY}."
+        )
+
+
+def network_fault(network: ShareNetwork | None, zone: str, *, makes_networks: bool) -> str | None:
+    """Why managed_multi_svm can't use this share network in the zone; None if it can.
+
+    Every subnet of the zone must name a network, since a server gets an interface
+    on each; a plugin that makes networks also takes a share network without
+    subnets, and subnets that name nothing.
+    """
+    if network is None:
+        return "no share network is given"
+    subnets = network.subnets_in(zone)
+    if network.subnets and not subnets:
+        return f"share network {network.id} has no subnet in availability zone {zone}"
+    if makes_networks or (subnets and all(item.names_network for item in subnets)):
+        return None
+    if not subnets:
+        return f"share network {network.id} has no subnet"
+    return f"share network {network.id} has a subnet without neutron_net_id"
+
+
+def _names_network(network: ShareNetwork | None) -> bool:
+    return network is not None and any(item.names_network for item in network.subnets)

@@ -1,0 +1,109 @@
+"""Choosing a place and taking it, inside the caller's write transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from abaca.db import pools as pool_rows
+from abaca.db import share_servers
+from abaca.db.database import Tx
+from abaca.errors import BadRequest
+from abaca.model.pool import Pool
+from abaca.model.share_network import ShareNetwork
+from abaca.modes import DriverMode
+from abaca.scheduler.driver_mode import check_type, modes_asked, network_fault
+from abaca.scheduler.filters import judge, lacks_room
+from abaca.scheduler.request import NoPlace, Placement, PlacementRequest, Refusal
+from abaca.scheduler.weighers import by_free_space
+
+
+def place(
+    tx: Tx, request: PlacementRequest, excluded: Collection[str] = frozenset()
+) -> Placement | NoPlace:
+    """The best pool for the request, with its room, share server and export ID taken.
+
+    ``excluded`` are backends (``host@backend``) that refused it before. Nothing
+    is written when the answer is `NoPlace`.
+    """
+    pools = pool_rows.live(tx)
+    verdict = judge(request, pools, excluded)
+    refused = list(verdict.refused)
+    for pool in by_free_space(verdict.fit):
+        if pool_rows.take(tx, pool, request.size_gib):
+            return _settle(tx, request, pool)
+        refused.append(lacks_room(request))
+    return no_place(refused, backends=len({pool.host for pool in pools}))
+
+
+def _settle(tx: Tx, request: PlacementRequest, pool: Pool) -> Placement:
+    if pool.driver_mode is DriverMode.SINGLE or request.share_network is None:
+        server_id, network_id = None, None
+        export_id = share_servers.claim_backend_export(tx, pool.host)
+    else:
+        network_id = request.share_network.id
+        key = share_servers.ServerKey(
+            host=pool.host,
+            project_id=request.project_id,
+            share_network_id=network_id,
+            availability_zone=pool.availability_zone,
+        )
+        server_id, export_id = share_servers.claim_export(tx, key)
+    return Placement(
+        host=pool.host,
+        pool=pool.name,
+        availability_zone=pool.availability_zone,
+        share_server_id=server_id,
+        export_id=export_id,
+        effective_share_network_id=network_id,
+        lane=server_id or request.share_id,
+    )
+
+
+def no_place(refused: Sequence[Refusal], *, backends: int) -> NoPlace:
+    """The refusals counted, with the sentence for the user."""
+    if not refused:
+        return NoPlace(reasons=(), message="No storage backend is up.")
+    reasons = tuple((count, reason) for reason, count in Counter(refused).most_common())
+    what = "backend" if backends == len(refused) else "pool"
+    told = ", ".join(f"{count} {r.one if count == 1 else r.many}" for count, r in reasons)
+    plural = "" if len(refused) == 1 else "s"
+    return NoPlace(reasons=reasons, message=f"{len(refused)} {what}{plural}: {told}.")
+
+
+def refuse_at_once(
+    tx: Tx,
+    extra_specs: Mapping[str, str],
+    share_network: ShareNetwork | None,
+    availability_zone: str | None = None,
+) -> None:
+    """BadRequest if no backend, full or empty, up or down, could ever take such a request.
+
+    Says which field to add. ``share_network`` is the effective one.
+    """
+    check_type(extra_specs)
+    asked = modes_asked(extra_specs, share_network)
+    if DriverMode.SINGLE in asked:
+        return
+    names = " or ".join(mode for mode in DriverMode if mode in asked)
+    if share_network is None:
+        raise BadRequest(
+            f"The share type asks {names}, which puts shares on a share server of their own: "
+            "add share_network_id to the request."
+        )
+    if asked == {DriverMode.MANAGED}:
+        _refuse_unmanageable(pool_rows.every(tx), share_network, availability_zone)
+
+
+def _refuse_unmanageable(pools: Sequence[Pool], network: ShareNetwork, zone: str | None) -> None:
+    """BadRequest unless some managed pool of the zone can use this share network."""
+    faults = [
+        network_fault(network, pool.availability_zone, makes_networks=pool.makes_networks)
+        for pool in pools
+        if pool.driver_mode is DriverMode.MANAGED and zone in {None, pool.availability_zone}
+    ]
+    if faults and all(faults):
+        raise BadRequest(
+            f"The share type asks {DriverMode.MANAGED} and {faults[0]}: add a share network "
+            "subnet with neutron_net_id and neutron_subnet_id."
+        )
