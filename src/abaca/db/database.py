@@ -79,16 +79,17 @@ def _converter(hint: Any) -> Callable[[Any], Any] | None:  # noqa: ANN401
     return None
 
 
-def load(cls: type[T], row: Row[Any], **extra: object) -> T:
+def load(cls: type[T], row: Row[Any], *, prefix: str = "", **extra: object) -> T:
     """A dataclass from a row; columns that are no fields are passed over, ``extra`` wins.
 
-    Strings become the field's StrEnum, JSON lists its tuple.
+    Strings become the field's StrEnum, JSON lists its tuple. With ``prefix`` the
+    columns are those labelled so (a join of two tables with equal names).
     """
     mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name
     values = {
-        name: convert(mapping[name]) if convert else mapping[name]
+        name: convert(mapping[prefix + name]) if convert else mapping[prefix + name]
         for name, convert in _converters(cls).items()  # type: ignore[arg-type]
-        if name in mapping
+        if prefix + name in mapping
     }
     return cls(**{**values, **extra})
 

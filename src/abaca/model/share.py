@@ -35,6 +35,11 @@ class ShareInstance:
     updated_at: datetime | None
 
     @property
+    def lane(self) -> str:
+        """For the task queue: what work on the share and its snapshots must not run beside."""
+        return self.share_server_id or self.id
+
+    @property
     def full_host(self) -> str | None:
         """``host@backend#pool``, as the API shows it."""
         return f"{self.host}#{self.pool}" if self.host else None
