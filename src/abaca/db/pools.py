@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 
 from abaca.db.database import Tx
 from abaca.db.tables import now, pools, services, share_instances
@@ -69,6 +70,31 @@ def promised_gib(tx: Tx, host: str, pool: str, measured_at: datetime) -> int:
             )
         )
     )
+
+
+def report(tx: Tx, host: str, found: Collection[Pool]) -> None:
+    """These are the pools of a backend, with what is free less what was promised since.
+
+    Pools that it has no more are withdrawn.
+    """
+    names = [pool.name for pool in found]
+    tx.execute(delete(pools).where(pools.c.host == host, pools.c.name.not_in(names)))
+    for pool in found:
+        promised = promised_gib(tx, host, pool.name, pool.reported_at)
+        values = {
+            "backend": pool.backend,
+            "driver_mode": str(pool.driver_mode),
+            "availability_zone": pool.availability_zone,
+            "protocols": list(pool.protocols),
+            "makes_networks": pool.makes_networks,
+            "total_gib": pool.total_gib,
+            "free_gib": max(0.0, pool.free_gib - promised),
+            "capabilities": dict(pool.capabilities),
+            "reported_at": pool.reported_at,
+        }
+        where = (pools.c.host == host, pools.c.name == pool.name)
+        if not tx.execute(update(pools).where(*where).values(values)).rowcount:
+            tx.execute(insert(pools).values(host=host, name=pool.name, version=0, **values))
 
 
 _ORDER = (pools.c.host, pools.c.name)

@@ -1,13 +1,23 @@
-"""Share instances, for administrators and for the scheduler."""
+"""Share instances, for administrators, the scheduler, and the manager that makes them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import delete, func, insert, select, update
 
-from abaca.db.database import Tx
-from abaca.db.tables import share_instances, shares
+from abaca.db.database import Tx, load
+from abaca.db.tables import (
+    access_rules,
+    export_locations,
+    new_id,
+    now,
+    share_instances,
+    shares,
+)
+from abaca.model.access_rule import AccessRule
+from abaca.model.share import ExportLocation, Share, ShareInstance
+from abaca.states import AccessRulesStatus, AccessState
 
 
 def hosts_of_shares(tx: Tx, project_id: str, share_ids: Collection[str]) -> dict[str, str | None]:
@@ -24,3 +34,138 @@ def hosts_of_shares(tx: Tx, project_id: str, share_ids: Collection[str]) -> dict
         )
     )
     return {row.id: row.host for row in rows}
+
+
+def share_of(tx: Tx, instance_id: str) -> Share | None:
+    """The share with this instance in it, whichever of its instances speaks for it."""
+    row = tx.execute(select(share_instances).where(share_instances.c.id == instance_id)).first()
+    if row is None:
+        return None
+    parent = tx.execute(select(shares).where(shares.c.id == row.share_id)).one()
+    return load(Share, parent, instance=load(ShareInstance, row))
+
+
+def of_host(tx: Tx, host: str) -> list[ShareInstance]:
+    """Every instance of a backend (``host@backend``), oldest first."""
+    return tx.all(
+        ShareInstance,
+        select(share_instances)
+        .where(share_instances.c.host == host)
+        .order_by(share_instances.c.created_at, share_instances.c.id),
+    )
+
+
+def on_server(tx: Tx, server_id: str) -> list[str]:
+    """IDs of the instances on a share server, oldest first."""
+    return list(
+        tx.execute(
+            select(share_instances.c.id)
+            .where(share_instances.c.share_server_id == server_id)
+            .order_by(share_instances.c.created_at, share_instances.c.id)
+        ).scalars()
+    )
+
+
+def change(tx: Tx, seen: ShareInstance, values: Mapping[str, object]) -> bool:
+    """Change the row if nobody asked for something else since it was seen; True if changed."""
+    column = share_instances.c
+    result = tx.execute(
+        update(share_instances)
+        .where(
+            column.id == seen.id,
+            column.status == str(seen.status),
+            column.wanted_size == seen.wanted_size,
+        )
+        .values(**values, updated_at=now())
+    )
+    return result.rowcount == 1
+
+
+def resized(tx: Tx, share_id: str, size_gib: int) -> None:
+    """The share has this size now."""
+    tx.execute(
+        update(shares).where(shares.c.id == share_id).values(size=size_gib, updated_at=now())
+    )
+
+
+def replaced(tx: Tx, share_id: str, effective_share_network_id: str | None) -> None:
+    """The share was placed anew, and uses this share network."""
+    stamp = now()
+    tx.execute(
+        update(shares)
+        .where(shares.c.id == share_id)
+        .values(
+            effective_share_network_id=effective_share_network_id,
+            scheduled_at=stamp,
+            updated_at=stamp,
+        )
+    )
+
+
+def export(tx: Tx, instance_id: str, paths: Mapping[str, tuple[bool, bool]]) -> None:
+    """Exactly these are its export locations: path to (preferred, for administrators only).
+
+    A location that stays keeps its ID.
+    """
+    where = export_locations.c.share_instance_id == instance_id
+    known = tx.all(ExportLocation, select(export_locations).where(where))
+    kept = {
+        item.path for item in known if paths.get(item.path) == (item.preferred, item.is_admin_only)
+    }
+    gone = [item.id for item in known if item.path not in kept]
+    if gone:
+        tx.execute(delete(export_locations).where(export_locations.c.id.in_(gone)))
+    rows = [
+        {
+            "id": new_id(),
+            "share_instance_id": instance_id,
+            "path": path,
+            "preferred": preferred,
+            "is_admin_only": admin,
+            "created_at": now(),
+        }
+        for path, (preferred, admin) in paths.items()
+        if path not in kept
+    ]
+    if rows:
+        tx.execute(insert(export_locations), rows)
+
+
+def rules(tx: Tx, share_id: str) -> list[AccessRule]:
+    """The access rules of a share, those on their way out too, oldest first."""
+    return tx.all(
+        AccessRule,
+        select(access_rules)
+        .where(access_rules.c.share_id == share_id)
+        .order_by(access_rules.c.created_at, access_rules.c.id),
+    )
+
+
+def settle_rules(
+    tx: Tx, share_id: str, states: Mapping[str, AccessState], denied: Collection[str]
+) -> AccessRulesStatus:
+    """Rules got these states, and the denied ones are gone; what the share's rules are now.
+
+    A rule that a request is taking away meanwhile keeps its state, and is denied next.
+    """
+    leaving = (str(AccessState.QUEUED_TO_DENY), str(AccessState.DENYING))
+    for rule_id, state in states.items():
+        tx.execute(
+            update(access_rules)
+            .where(access_rules.c.id == rule_id, access_rules.c.state.not_in(leaving))
+            .values(state=str(state), updated_at=now())
+        )
+    if denied:
+        tx.execute(delete(access_rules).where(access_rules.c.id.in_(sorted(denied))))
+    left = {item.state for item in rules(tx, share_id)}
+    if left - {AccessState.ACTIVE, AccessState.ERROR}:
+        return AccessRulesStatus.SYNCING
+    return AccessRulesStatus.ERROR if AccessState.ERROR in left else AccessRulesStatus.ACTIVE
+
+
+def remove(tx: Tx, instance: ShareInstance) -> None:
+    """Delete the instance, and its share with all that hangs on it if it was the last one."""
+    tx.execute(delete(share_instances).where(share_instances.c.id == instance.id))
+    others = select(func.count()).where(share_instances.c.share_id == instance.share_id)
+    if not tx.scalar(others):
+        tx.execute(delete(shares).where(shares.c.id == instance.share_id))

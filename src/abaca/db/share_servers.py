@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.database import Tx
-from abaca.db.tables import backend_exports, new_id, now, share_servers
+from abaca.db.tables import backend_exports, new_id, now, share_instances, share_servers
 from abaca.errors import DatabaseUnavailable
 from abaca.model.share_server import ShareServer
 from abaca.states import ServerStatus
@@ -123,6 +124,72 @@ def _insert(tx: Tx, key: ServerKey) -> str:
     except IntegrityError:
         return str(tx.scalar(_find(key)))
     return server_id
+
+
+def activate(tx: Tx, server_id: str, details: Mapping[str, str]) -> None:
+    """The server serves; a server that is on its way out stays so."""
+    tx.execute(
+        update(share_servers)
+        .where(share_servers.c.id == server_id, share_servers.c.slot == IN_USE)
+        .values(status=ServerStatus.ACTIVE, details=dict(details), updated_at=now())
+    )
+
+
+def set_status(tx: Tx, server_id: str, status: ServerStatus) -> None:
+    """The server has this status now."""
+    tx.execute(
+        update(share_servers)
+        .where(share_servers.c.id == server_id)
+        .values(status=status, updated_at=now())
+    )
+
+
+def mark_unused(tx: Tx, server_id: str) -> bool:
+    """True if no share is on it any more; it may go from now on, after its delay."""
+    if _shares_on(tx, server_id):
+        return False
+    tx.execute(
+        update(share_servers)
+        .where(share_servers.c.id == server_id, share_servers.c.unused_since.is_(None))
+        .values(unused_since=now())
+    )
+    return True
+
+
+def retire(tx: Tx, server_id: str, idle_seconds: float) -> bool:
+    """Take it out of use if it is to go: asked for, or empty for so long. True if it is to go.
+
+    Locks the row, which placing a share changes: after this nothing can be put on it.
+    """
+    locked = select(share_servers).where(share_servers.c.id == server_id).with_for_update()
+    server = tx.one(ShareServer, locked)
+    if server is None or _shares_on(tx, server_id):
+        return False
+    if server.status is not ServerStatus.DELETING:
+        since = server.unused_since
+        if since is None or now() < since + timedelta(seconds=idle_seconds):
+            return False
+    tx.execute(
+        update(share_servers)
+        .where(share_servers.c.id == server_id)
+        .values(slot=None, status=ServerStatus.DELETING, updated_at=now())
+    )
+    return True
+
+
+def remove(tx: Tx, server_id: str) -> None:
+    """Delete the row; nothing may refer to it any more."""
+    tx.execute(delete(share_servers).where(share_servers.c.id == server_id))
+
+
+def _shares_on(tx: Tx, server_id: str) -> int:
+    return int(
+        tx.scalar(
+            select(func.count())
+            .select_from(share_instances)
+            .where(share_instances.c.share_server_id == server_id)
+        )
+    )
 
 
 _NEWEST_FIRST = (share_servers.c.created_at.desc(), share_servers.c.id.desc())

@@ -1,0 +1,39 @@
+"""Services: which processes do work, and when they were last seen."""
+
+from __future__ import annotations
+
+from sqlalchemy import insert, select, update
+
+from abaca.db.database import Tx
+from abaca.db.tables import now, services
+from abaca.model.pool import Service
+
+SHARE_MANAGER = "manila-share"
+"""The name that clients of this API know a share manager by."""
+
+
+def every(tx: Tx) -> list[Service]:
+    """All services, by binary and host."""
+    return tx.all(Service, select(services).order_by(services.c.binary, services.c.host))
+
+
+def seen(tx: Tx, host: str, availability_zone: str, *, binary: str = SHARE_MANAGER) -> None:
+    """The service of this host (``host@backend`` for a share manager) is up now."""
+    stamp = now()
+    beat = (
+        update(services)
+        .where(services.c.host == host, services.c.binary == binary)
+        .values(seen_at=stamp, updated_at=stamp, availability_zone=availability_zone)
+    )
+    if tx.execute(beat).rowcount:
+        return
+    tx.execute(
+        insert(services).values(
+            host=host,
+            binary=binary,
+            availability_zone=availability_zone,
+            disabled=False,
+            seen_at=stamp,
+            created_at=stamp,
+        )
+    )
