@@ -1,0 +1,250 @@
+"""The API as a WSGI application: everything that happens to a request, in order.
+
+1. request ID and security headers               `_Stamp`
+2. ``/``, ``/v2``, ``/healthcheck``: no token, any version
+3. who asks                                      `Authenticator`
+4. which microversion                            `abaca.api.microversion`
+5. which route, for that version and project     `abaca.api.routing`
+6. is it allowed                                 `abaca.api.policy`
+7. is the body right                             `abaca.api.bodies`
+8. the handler, again if the database was busy
+9. errors in the API's own form                  `abaca.api.rendering`
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+import falcon
+import msgspec
+import structlog
+
+from abaca.api import microversion
+from abaca.api.auth import Authenticator
+from abaca.api.policy import Policy
+from abaca.api.rendering import write_error, write_json
+from abaca.api.request import Query, Request, Response
+from abaca.api.routes import ROUTES
+from abaca.api.routing import Action, Route, Table
+from abaca.api.settings import ApiSettings
+from abaca.api.versions import Versions
+from abaca.context import Context
+from abaca.db.database import Database
+from abaca.errors import (
+    AbacaError,
+    BadRequest,
+    DatabaseUnavailable,
+    NotFound,
+    Unauthorized,
+)
+
+log = structlog.get_logger()
+
+ATTEMPTS = 3
+_REQUEST_ID = re.compile(r"req-[0-9a-f-]{36}")
+_EXPERIMENTAL = "true"
+
+
+def make_app(
+    db: Database,
+    settings: ApiSettings,
+    authenticator: Authenticator,
+    policy: Policy,
+    routes: tuple[Route, ...] = ROUTES,
+) -> falcon.App[Any, Any]:
+    """The application; call it as WSGI. Thread-safe."""
+    app = falcon.App(middleware=[_Stamp()])
+    app.req_options.strip_url_path_trailing_slash = True
+    app.add_error_handler(Exception, _unexpected)
+    app.add_error_handler(AbacaError, _abaca_error)
+    app.add_error_handler(falcon.HTTPError, _http_error)
+    app.add_route("/", Versions(settings.public_endpoint, 300))
+    app.add_route("/v2", Versions(settings.public_endpoint, 200))
+    app.add_route("/healthcheck", _Health())
+    app.add_sink(_nowhere)  # of the sinks that match, Falcon takes the last one added
+    authenticator.mount(app)
+    api = _Api(db, settings, authenticator, policy, Table(routes))
+    app.add_sink(api, "/v2/")
+    return app
+
+
+class _Stamp:
+    """Gives every request an ID, and every answer that ID."""
+
+    def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
+        req.context.request_id = f"req-{uuid.uuid4()}"
+        req.context.started = time.monotonic()
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, _resource: object, _ok: bool
+    ) -> None:
+        resp.set_header("X-OpenStack-Request-ID", req.context.request_id)
+        resp.set_header("X-Compute-Request-ID", req.context.request_id)
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_header("Cache-Control", "no-store")
+        log.info(
+            "request",
+            request_id=req.context.request_id,
+            method=req.method,
+            path=req.path,
+            status=resp.status_code,
+            milliseconds=round((time.monotonic() - req.context.started) * 1000, 1),
+            address=req.remote_addr,
+        )
+
+
+class _Health:
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.content_type = falcon.MEDIA_TEXT
+        resp.text = "OK"
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    """Everything below ``/v2/``."""
+
+    db: Database
+    settings: ApiSettings
+    authenticator: Authenticator
+    policy: Policy
+    table: Table
+
+    def __call__(self, req: falcon.Request, resp: falcon.Response, **_: object) -> None:
+        ctx = self._context(req, resp)
+        parts = [unquote(part) for part in req.path.split("/")[2:]]
+        if parts[0] not in self.table.roots:
+            _same_project(parts.pop(0), ctx)
+        route, params = self.table.find(req.method, parts, ctx.version)
+        raw = self._json(req)
+        target: Route | Action = route
+        if route.actions:
+            target, raw = route.action(raw, ctx.version)
+            if target.body is not None and target.body.root is not None:
+                raise TypeError(f"action {target.name}: its body has no root")
+        if target.experimental and not ctx.experimental:
+            raise NotFound("This is experimental: send X-OpenStack-Manila-API-Experimental: true.")
+        request = Request(
+            ctx=ctx,
+            db=self.db,
+            settings=self.settings,
+            policy=self.policy,
+            base_url=self.settings.public_endpoint or req.prefix,
+            path=req.path,
+            query=Query(req.query_string),
+            params=params,
+            body={},
+        )
+        if target.policy is not None:
+            request.require(target.policy)
+        if target.body is not None:
+            request.body = target.body.parse(raw, ctx.version)
+        _write(resp, self._handle(target, request), target.status)
+
+    def _context(self, req: falcon.Request, resp: falcon.Response) -> Context:
+        """Who asks, at which version; the answer says the version in any case."""
+        try:
+            caller = self.authenticator.authenticate(req)
+        except Unauthorized:
+            resp.set_header("WWW-Authenticate", self.authenticator.challenge(req))
+            raise
+        resp.append_header("Vary", microversion.OWN_HEADER)
+        resp.append_header("Vary", microversion.COMMON_HEADER)
+        version = microversion.requested(
+            req.get_header(microversion.OWN_HEADER), req.get_header(microversion.COMMON_HEADER)
+        )
+        resp.set_header(microversion.OWN_HEADER, str(version))
+        resp.set_header(microversion.COMMON_HEADER, f"{microversion.SERVICE_TYPE} {version}")
+        experimental = req.get_header(microversion.EXPERIMENTAL_HEADER, default="").lower()
+        ctx = Context(
+            user_id=caller.user_id,
+            project_id=caller.project_id,
+            roles=caller.roles,
+            request_id=req.context.request_id,
+            version=version,
+            experimental=experimental == _EXPERIMENTAL,
+            credentials=dict(caller.credentials),
+        )
+        return replace(ctx, is_admin=self.policy.is_admin(ctx))
+
+    def _json(self, req: falcon.Request) -> object:
+        """The body as JSON says it; None if there is none."""
+        if (req.content_length or 0) > self.settings.max_body_bytes:
+            raise BadRequest(f"The body is longer than {self.settings.max_body_bytes} bytes.")
+        data = req.bounded_stream.read(self.settings.max_body_bytes + 1)
+        if not data:
+            return None
+        try:
+            return msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"The body is no JSON: {error}.") from None
+
+    def _handle(self, target: Route | Action, request: Request) -> object:
+        """The handler's answer; a transaction that lost against another is tried again."""
+        handler = target.handler
+        if handler is None:
+            raise TypeError("a route needs a handler or actions")
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return handler(request)
+            except DatabaseUnavailable as error:
+                log.warning(
+                    "database.retry",
+                    request_id=request.ctx.request_id,
+                    attempt=attempt,
+                    error=error.message,
+                )
+                time.sleep(0.05 * attempt)
+        return handler(request)
+
+
+def _same_project(project_id: str, ctx: Context) -> None:
+    if project_id != ctx.project_id:
+        raise BadRequest("Malformed request URL: its project is not the one of the token.")
+
+
+def _write(resp: falcon.Response, answer: object, status: int) -> None:
+    if isinstance(answer, Response):
+        for name, value in answer.headers.items():
+            resp.set_header(name, value)
+        write_json(resp, answer.body, answer.status or status)
+    else:
+        write_json(resp, answer, status)
+
+
+def _nowhere(req: falcon.Request, resp: falcon.Response, **_: object) -> None:
+    del req, resp
+    raise NotFound("The resource could not be found.")
+
+
+def _abaca_error(
+    req: falcon.Request, resp: falcon.Response, error: AbacaError, _params: dict[str, Any]
+) -> None:
+    if error.status >= 500:  # noqa: PLR2004 - ours to mend
+        log.error("request.failed", request_id=req.context.request_id, error=error.message)
+    write_error(resp, error)
+
+
+def _http_error(
+    _req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: dict[str, Any]
+) -> None:
+    """What Falcon itself refuses, in the API's form."""
+    if error.status_code == 405:  # noqa: PLR2004 - the API knows no 405
+        write_error(resp, NotFound("The resource could not be found."))
+        return
+    kind = {400: "badRequest", 404: "itemNotFound", 413: "overLimit"}
+    body = {"code": error.status_code, "message": error.description or error.title or ""}
+    write_json(resp, {kind.get(error.status_code, "badRequest"): body}, error.status_code)
+
+
+def _unexpected(
+    req: falcon.Request, resp: falcon.Response, error: Exception, _params: dict[str, Any]
+) -> None:
+    """A fault of ours: the log has everything, the caller its request ID."""
+    log.error("request.crashed", request_id=req.context.request_id, exc_info=error)
+    told = f"{AbacaError.generic} Request: {req.context.request_id}."
+    write_error(resp, AbacaError(repr(error), told=told))
