@@ -65,6 +65,8 @@ class NetworkStatus(StrEnum):
 
     ACTIVE = "active"
     ERROR = "error"
+    DELETING = "deleting"
+    """Gone for the API; the row waits for the last of its share servers."""
 
 
 class AccessState(StrEnum):

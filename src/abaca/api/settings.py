@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from abaca.model.quota import DEFAULT_LIMITS, Resource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,3 +21,5 @@ class ApiSettings:
     default_share_network: str | None = None
     """Name or ID of the share network of requests that name none and need one."""
     max_body_bytes: int = 114_688
+    quota_limits: Mapping[Resource, int] = field(default_factory=lambda: dict(DEFAULT_LIMITS))
+    """Limits of a project for which nothing else was set (``quota_shares`` and so on)."""

@@ -1,0 +1,179 @@
+"""Limits as set, and usage as counted from the rows themselves: it can't drift."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, case, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from abaca.db.database import Tx
+from abaca.db.tables import (
+    now,
+    projects,
+    quota_classes,
+    quotas,
+    share_instances,
+    share_networks,
+    shares,
+    snapshots,
+)
+from abaca.model.quota import Resource, Scope
+from abaca.states import NetworkStatus
+
+DEFAULT_CLASS = "default"
+"""The quota class whose limits hold for every project that has none of its own."""
+
+
+def lock_project(tx: Tx, project_id: str) -> None:
+    """Whoever counts this project's things in another transaction waits until this one ends.
+
+    Counting and inserting would overshoot on databases that let two
+    transactions count at once.
+    """
+    bump = (
+        update(projects).where(projects.c.id == project_id).values(version=projects.c.version + 1)
+    )
+    if tx.execute(bump).rowcount:
+        return
+    try:
+        with tx.connection.begin_nested():
+            tx.execute(insert(projects).values(id=project_id, enabled=True, created_at=now()))
+    except IntegrityError:
+        pass  # another process made the row at the same moment
+    tx.execute(bump)
+
+
+def limits_of(tx: Tx, scope: Scope) -> dict[Resource, int]:
+    """The limits set for exactly this scope."""
+    rows = tx.execute(select(quotas.c.resource, quotas.c.hard_limit).where(*_is(scope)))
+    return _by_resource(rows)
+
+
+def class_limits(tx: Tx, name: str) -> dict[Resource, int]:
+    """The limits set for a quota class."""
+    return _by_resource(
+        tx.execute(
+            select(quota_classes.c.resource, quota_classes.c.hard_limit).where(
+                quota_classes.c.class_name == name
+            )
+        )
+    )
+
+
+def set_limits(tx: Tx, scope: Scope, limits: Mapping[Resource, int]) -> None:
+    """Set these, and leave the others of the scope as they are."""
+    if not limits:
+        return
+    tx.execute(delete(quotas).where(*_is(scope), quotas.c.resource.in_(_names(limits))))
+    whose = {
+        "project_id": scope.project_id,
+        "user_id": scope.user_id,
+        "share_type_id": scope.share_type_id,
+    }
+    rows = [{**whose, "resource": str(r), "hard_limit": limits[r]} for r in limits]
+    tx.execute(insert(quotas), rows)
+
+
+def set_class_limits(tx: Tx, name: str, limits: Mapping[Resource, int]) -> None:
+    """Set these of a quota class, and leave its others as they are."""
+    if not limits:
+        return
+    mine = quota_classes.c.class_name == name
+    tx.execute(delete(quota_classes).where(mine, quota_classes.c.resource.in_(_names(limits))))
+    rows = [{"class_name": name, "resource": str(r), "hard_limit": limits[r]} for r in limits]
+    tx.execute(insert(quota_classes), rows)
+
+
+def forget_limits(tx: Tx, scope: Scope) -> None:
+    """Back to the defaults; of a whole project with its users and share types."""
+    where = [quotas.c.project_id == scope.project_id]
+    if scope.user_id:
+        where.append(quotas.c.user_id == scope.user_id)
+    if scope.share_type_id:
+        where.append(quotas.c.share_type_id == scope.share_type_id)
+    tx.execute(delete(quotas).where(*where))
+
+
+def used(tx: Tx, scope: Scope, resource: Resource) -> int:
+    """How much of the resource exists now; 0 for what is not counted."""
+    count = _COUNTS.get(resource)
+    return 0 if count is None else int(tx.scalar(count(scope)))
+
+
+def _shares(what: ColumnElement[Any], scope: Scope) -> Select[Any]:
+    return (
+        select(what)
+        .select_from(shares)
+        .join(
+            share_instances,
+            (share_instances.c.share_id == shares.c.id) & (share_instances.c.primary_slot == 1),
+        )
+        .where(*_belongs(shares.c, scope, shares.c.share_type_id))
+    )
+
+
+def _snapshots(what: ColumnElement[Any], scope: Scope) -> Select[Any]:
+    return (
+        select(what)
+        .select_from(snapshots)
+        .join(shares, shares.c.id == snapshots.c.share_id)
+        .where(*_belongs(snapshots.c, scope, shares.c.share_type_id))
+    )
+
+
+def _networks(scope: Scope) -> Select[Any]:
+    where = [
+        share_networks.c.project_id == scope.project_id,
+        share_networks.c.status != str(NetworkStatus.DELETING),
+    ]
+    if scope.user_id:
+        where.append(share_networks.c.user_id == scope.user_id)
+    return select(func.count()).select_from(share_networks).where(*where)
+
+
+# A share that grows counts with the size that was granted; one that shrinks with what it has.
+_SIZE = case(
+    (share_instances.c.wanted_size > shares.c.size, share_instances.c.wanted_size),
+    else_=shares.c.size,
+)
+_COUNTS: Mapping[Resource, Callable[[Scope], Select[Any]]] = {
+    Resource.SHARES: lambda scope: _shares(func.count(), scope),
+    Resource.GIGABYTES: lambda scope: _shares(func.coalesce(func.sum(_SIZE), 0), scope),
+    Resource.SNAPSHOTS: lambda scope: _snapshots(func.count(), scope),
+    Resource.SNAPSHOT_GIGABYTES: lambda scope: _snapshots(
+        func.coalesce(func.sum(snapshots.c.size), 0), scope
+    ),
+    Resource.SHARE_NETWORKS: _networks,
+}
+
+
+def _belongs(
+    columns: Any,  # noqa: ANN401 - a table's columns
+    scope: Scope,
+    share_type: ColumnElement[str],
+) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = [columns.project_id == scope.project_id]
+    if scope.user_id:
+        where.append(columns.user_id == scope.user_id)
+    if scope.share_type_id:
+        where.append(share_type == scope.share_type_id)
+    return where
+
+
+def _is(scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    return (
+        quotas.c.project_id == scope.project_id,
+        quotas.c.user_id == scope.user_id,
+        quotas.c.share_type_id == scope.share_type_id,
+    )
+
+
+def _names(limits: Mapping[Resource, int]) -> list[str]:
+    return [str(resource) for resource in limits]
+
+
+def _by_resource(rows: Any) -> dict[Resource, int]:  # noqa: ANN401 - rows of a query
+    known = set(Resource)
+    return {Resource(row.resource): row.hard_limit for row in rows if row.resource in known}

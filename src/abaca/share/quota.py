@@ -1,0 +1,82 @@
+"""Quota: is there room for what a request wants, counted in the request's own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from abaca.context import Context
+from abaca.db import quotas
+from abaca.db.database import Tx
+from abaca.errors import OverLimit
+from abaca.model.quota import DEFAULT_LIMITS, NOT_PER_TYPE, UNLIMITED, Resource, Scope, Usage
+
+
+def reserve(
+    tx: Tx,
+    ctx: Context,
+    wanted: Mapping[Resource, int],
+    *,
+    share_type_id: str | None = None,
+    project_id: str | None = None,
+    user_id: str | None = None,
+    defaults: Mapping[Resource, int] = DEFAULT_LIMITS,
+) -> None:
+    """Return if so much more fits into every limit that concerns it; else `OverLimit`.
+
+    Call it before the rows are written, in the same write transaction: they are
+    what is counted, so nothing is reserved and nothing needs to be given back.
+    ``wanted`` is what is added (for PER_SHARE_GIGABYTES: the size that the share
+    will have). ``project_id`` and ``user_id`` are those of an existing thing that
+    grows, where they are not the caller's.
+    """
+    project = project_id or ctx.project_id
+    user = user_id or ctx.user_id
+    quotas.lock_project(tx, project)
+    scopes = [
+        (Scope(project_id=project), "project"),
+        (Scope(project_id=project, user_id=user), "user"),
+    ]
+    if share_type_id is not None:
+        scopes.append((Scope(project_id=project, share_type_id=share_type_id), "share type"))
+    own = limits(tx, scopes[0][0], defaults)
+    for scope, what in scopes:
+        # Whoever has no limit of their own has only the project's, checked first.
+        found = own if what == "project" else quotas.limits_of(tx, scope)
+        for resource, more in wanted.items():
+            limit = found.get(resource, UNLIMITED)
+            in_use = quotas.used(tx, scope, resource) if limit != UNLIMITED else 0
+            if limit != UNLIMITED and more > 0 and in_use + more > limit:
+                raise OverLimit(
+                    f"Quota exceeded for {resource} of the {what}: "
+                    f"{more} more asked, {in_use} of {limit} used."
+                )
+
+
+def limits(
+    tx: Tx, scope: Scope, defaults: Mapping[Resource, int] = DEFAULT_LIMITS
+) -> dict[Resource, int]:
+    """The limits in force: the scope's own, else the project's, else the defaults."""
+    found = default_limits(tx, defaults)
+    found |= quotas.limits_of(tx, Scope(project_id=scope.project_id))
+    if scope.user_id or scope.share_type_id:
+        found |= quotas.limits_of(tx, scope)
+    if scope.share_type_id:
+        found = {key: value for key, value in found.items() if key not in NOT_PER_TYPE}
+    return found
+
+
+def default_limits(
+    tx: Tx, defaults: Mapping[Resource, int] = DEFAULT_LIMITS
+) -> dict[Resource, int]:
+    """What holds for a project without limits of its own."""
+    return {**DEFAULT_LIMITS, **defaults, **quotas.class_limits(tx, quotas.DEFAULT_CLASS)}
+
+
+def usages(
+    tx: Tx, scope: Scope, defaults: Mapping[Resource, int] = DEFAULT_LIMITS
+) -> dict[Resource, Usage]:
+    """The limits in force, and what is used of each."""
+    return {
+        resource: Usage(limit=limit, in_use=quotas.used(tx, scope, resource))
+        for resource, limit in limits(tx, scope, defaults).items()
+    }
