@@ -1,0 +1,86 @@
+"""`abaca config`: a sample to start from, and what a configuration means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from abaca.cli.options import Files, config_files
+from abaca.errors import ConfigError
+
+if TYPE_CHECKING:
+    from abaca.config import BackendConfig, Config
+
+
+@click.group()
+def config() -> None:
+    """Print a sample configuration, or check one."""
+
+
+@config.command("sample")
+def show_sample() -> None:
+    """Print a complete commented configuration.
+
+    Every option of Abaca and of the installed drivers and network plugins is in it, third
+    parties' included. As it is, it configures two clusters on two flat networks.
+    """
+    from abaca.config.sample import sample  # noqa: PLC0415 - loads every driver and plugin
+
+    click.echo(sample(), nl=False)
+
+
+@config.command()
+@config_files
+@click.pass_context
+def check(ctx: click.Context, files: Files) -> None:
+    """Say what a configuration means, and what is wrong with it, without starting anything.
+
+    Exit code 0 if a service would start with it, 1 if not, with one line per fault that says
+    what to write.
+    """
+    try:
+        found = files.load(need_backends=True)
+    except ConfigError as error:
+        for fault in error.faults:
+            click.echo(fault, err=True)
+        click.echo(f"{len(error.faults)} faults", err=True)
+        ctx.exit(1)
+    for line in understood(found):
+        click.echo(line)
+
+
+def understood(config: Config) -> list[str]:
+    """What the configuration means, one line each."""
+    api = config.api
+    secure = "https" if api.tls_cert else "http"
+    address = f"[{api.listen_address}]" if ":" in api.listen_address else api.listen_address
+    lines = [
+        f"host {config.service.host}, state in {config.service.state_path}",
+        f"database: {_database(config.service.database_url)}",
+        f"API: {secure}://{address}:{api.listen_port}, auth_strategy {api.auth_strategy}",
+    ]
+    if api.default_share_network:
+        lines.append(f"default share network: {api.default_share_network}")
+    lines += [_backend(backend) for backend in config.backends]
+    lines += [
+        f"network [{section}]: plugin {network.plugin_name}"
+        for section, network in config.networks.items()
+    ]
+    return [*lines, *config.notes, "no faults"]
+
+
+def _backend(backend: BackendConfig) -> str:
+    network = f"network [{backend.network.section}]" if backend.network else "no network section"
+    return (
+        f"backend [{backend.name}]: driver {backend.driver_name}, {backend.mode} "
+        f"(driver_handles_share_servers = {backend.mode.has_share_servers}), {network}, "
+        f"availability zone {backend.availability_zone}"
+    )
+
+
+def _database(url: str) -> str:
+    """The URL without its password."""
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}{at}{place}"
