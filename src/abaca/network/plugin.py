@@ -280,6 +280,9 @@ class AddressLedger(Protocol):
     def owned(self, pools: Collection[str], older_than: datetime) -> list[Claim]:
         """Claims that hold addresses of these pools since before that time."""
 
+    def pools(self, prefix: str) -> list[str]:
+        """Names of the pools that begin so and have addresses taken, sorted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantNetwork:

@@ -36,7 +36,7 @@ addresses = Table(
     Column("subnet", Name),
     Column("index", Integer),
     Column("taken_at", UtcDateTime),
-    UniqueConstraint("pool", "owner", "label", "subnet", "index"),
+    UniqueConstraint("owner", "label", "subnet", "index", "pool"),
 )
 
 # The pools that `addresses` and `address_gaps` speak of; its row is locked by writers.

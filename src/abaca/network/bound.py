@@ -1,0 +1,327 @@
+"""The real helper, bound to one share server.
+
+What is asked of a plugin is written down before it is asked, and its answer
+after. So whatever is left when the process dies between two lines is found
+again: repeated, the same claims get the same addresses; at removal, all of them
+are released. A row goes when the plugin has nothing more under its claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+import tenacity
+from sqlalchemy.exc import IntegrityError
+
+from abaca.db import allocations
+from abaca.db.allocations import AllocationRow
+from abaca.db.database import Database, Tx
+from abaca.errors import (
+    DatabaseUnavailable,
+    InvalidNetwork,
+    NetworkError,
+    NetworkNotFound,
+    NetworkUnavailable,
+)
+from abaca.modes import DriverMode
+from abaca.network.helper import HelperAddress, HelperInterface, HelperSubnet
+from abaca.network.locks import KeyedLocks
+from abaca.network.plugin import (
+    Allocation,
+    Claim,
+    Label,
+    NetworkMaker,
+    NetworkPlugin,
+    Route,
+    Segment,
+    SubnetRef,
+    TenantRoutes,
+)
+from abaca.steps import step
+
+P = ParamSpec("P")
+R = TypeVar("R")
+PATIENCE_SECONDS = 20.0
+_owners = KeyedLocks()
+_subnets = KeyedLocks()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """Whose helper it is, and through what it works."""
+
+    plugin: NetworkPlugin
+    database: Database
+    section: str
+    """The network section that the plugin instance was made from."""
+    server_id: str
+    subnets: tuple[SubnetRef, ...]
+    """Flat: the one whose key is the section's name. Managed: the share network's, in a fixed
+    order, new ones last: an interface's index counts through them."""
+    host: str
+    label: Label = Label.USER
+    patience: float = PATIENCE_SECONDS
+    """How many seconds to go on while the plugin says NetworkUnavailable."""
+
+
+class BoundNetwork:
+    """What the share manager has of a helper: getting, checking and giving back addresses."""
+
+    def __init__(self, binding: Binding) -> None:
+        self._binding = binding
+        self._plugin = binding.plugin
+        self._database = binding.database
+
+    def obtain(self, subnet: SubnetRef, count: int) -> list[Allocation]:
+        """``count`` allocations on the subnet, the same ones on every call.
+
+        NetworkUnavailable if the plugin is not done in time: the claims stay, and
+        the next call goes on with them. After any other NetworkError nothing of
+        this call is left.
+        """
+        claims = [self._claim(subnet, index) for index in range(count)]
+        with self._owner_lock(), self._subnet_lock(subnet):
+            known = {row.claim: row.allocation for row in self._rows() if row.allocation}
+            if all(claim in known for claim in claims):
+                # A router may have to be brought back after a reboot; addresses need nobody.
+                self._retrying(self._ensure, subnet)
+                return [known[claim] for claim in claims]
+            self._write_claims(claims)
+            try:
+                found = self._retrying(self._attempt, subnet, claims)
+            except NetworkUnavailable:
+                raise
+            except NetworkError:
+                self._give_up(subnet, [claim for claim in claims if claim not in known])
+                raise
+            self._record(found)
+            return found
+
+    def check(self) -> None:
+        """Return if everything recorded is usable; else as `NetworkPlugin.check`."""
+        self._plugin.check([row.allocation for row in self._rows() if row.allocation])
+
+    def tenant_routes(self) -> tuple[Route, ...]:
+        """What machines of the tenant must add to reach the server; empty if nothing."""
+        plugin = self._plugin
+        if not isinstance(plugin, TenantRoutes):
+            return ()
+        return tuple(
+            route for subnet in self._binding.subnets for route in plugin.tenant_routes(subnet)
+        )
+
+    def release_all(self) -> None:
+        """Nothing is held for this server under this label any more; succeeds on nothing.
+
+        The remote things go first and the rows last, so repeating it after a crash
+        finishes it. Networks that the plugin made go with the last server on them.
+        """
+        refs = {item.key: item for item in self._binding.subnets}
+        with self._owner_lock():
+            rows = self._rows()
+            for key in dict.fromkeys(row.claim.subnet for row in rows):
+                subnet = refs.get(key, SubnetRef(key=key))
+                claims = [row.claim for row in rows if row.claim.subnet == key]
+                with self._subnet_lock(subnet):
+                    self._retrying(self._release, claims)
+                    self._retrying(self._remove, subnet)
+                    self._discard(claims)
+
+    def _attempt(self, subnet: SubnetRef, claims: Sequence[Claim]) -> list[Allocation]:
+        self._ensure(subnet)
+        found = self._allocate(subnet, claims)
+        if [item.claim for item in found] != list(claims) or not all(
+            item.addresses and len(item.addresses) == len(item.segment.subnets) for item in found
+        ):
+            raise InvalidNetwork(
+                f"[{self._binding.section}] plugin {self._plugin.name} did not answer each claim "
+                "with an address per subnet"
+            )
+        self._check(found)
+        return found
+
+    def _give_up(self, subnet: SubnetRef, claims: Sequence[Claim]) -> None:
+        """Leave nothing of a failed call; what can't be released now, `release_all` will."""
+        with suppress(NetworkError):
+            self._release(claims)
+            self._remove(subnet)
+            self._discard(claims)
+
+    # Each of these may be the last thing that this process does.
+
+    @step("network.claim")
+    def _write_claims(self, claims: Sequence[Claim]) -> None:
+        self._writing(lambda tx: allocations.claim(tx, self._binding.section, claims))
+
+    @step("network.ensure")
+    def _ensure(self, subnet: SubnetRef) -> None:
+        if (maker := self._maker()) is not None:
+            maker.ensure_network(subnet, host=self._binding.host)
+
+    @step("network.allocate")
+    def _allocate(self, subnet: SubnetRef, claims: Sequence[Claim]) -> list[Allocation]:
+        return self._plugin.allocate(subnet, claims, host=self._binding.host)
+
+    @step("network.check")
+    def _check(self, found: Sequence[Allocation]) -> None:
+        self._plugin.check(found)
+
+    @step("network.record")
+    def _record(self, found: Sequence[Allocation]) -> None:
+        self._writing(lambda tx: allocations.record(tx, self._binding.section, found))
+
+    @step("network.release")
+    def _release(self, claims: Sequence[Claim]) -> None:
+        self._plugin.release(claims)
+
+    @step("network.remove")
+    def _remove(self, subnet: SubnetRef) -> None:
+        maker, binding = self._maker(), self._binding
+        if maker is None:
+            return
+        with self._database.read() as tx:
+            others = allocations.others_on(
+                tx, binding.section, subnet.key, binding.server_id, binding.label
+            )
+        if not others:
+            maker.remove_network(subnet, host=binding.host)
+
+    @step("network.discard")
+    def _discard(self, claims: Sequence[Claim]) -> None:
+        self._writing(lambda tx: allocations.discard(tx, self._binding.section, claims))
+
+    def _claim(self, subnet: SubnetRef, index: int) -> Claim:
+        binding = self._binding
+        return Claim(owner=binding.server_id, label=binding.label, subnet=subnet.key, index=index)
+
+    def _rows(self) -> list[AllocationRow]:
+        binding = self._binding
+        with self._database.read() as tx:
+            return allocations.of_server(tx, binding.server_id, binding.section, binding.label)
+
+    def _writing(self, work: Callable[[Tx], None]) -> None:
+        """Run in a transaction; another one may have made the same row at the same time."""
+        for _ in range(3):
+            with suppress(IntegrityError), self._database.write() as tx:
+                work(tx)
+                return
+        raise DatabaseUnavailable("allocations: others were faster three times")
+
+    def _retrying(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(NetworkUnavailable),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+            stop=tenacity.stop_after_delay(self._binding.patience),
+            reraise=True,
+        )(function, *args, **kwargs)
+
+    def _maker(self) -> NetworkMaker | None:
+        plugin = self._plugin
+        return plugin if isinstance(plugin, NetworkMaker) else None
+
+    @contextmanager
+    def _owner_lock(self) -> Iterator[None]:
+        with _owners.held((self._database.engine.url, self._binding.server_id)):
+            yield
+
+    @contextmanager
+    def _subnet_lock(self, subnet: SubnetRef) -> Iterator[None]:
+        """Making and removing a network don't cross. Without such networks nobody waits."""
+        maker = self._maker()
+        key = (self._database.engine.url, self._binding.section, subnet.key)
+        makes = maker is not None and maker.makes_networks()
+        with _subnets.held(key) if makes else nullcontext():
+            yield
+
+
+class BoundFlat(BoundNetwork):
+    """`abaca.network.helper.FlatHelper` for one share server."""
+
+    @property
+    def subnet(self) -> HelperSubnet:
+        """The backend's flat network, in its first IP version."""
+        return self.subnets[0]
+
+    @property
+    def subnets(self) -> tuple[HelperSubnet, ...]:
+        """The flat network as the plugin says; as it was recorded if the plugin is unavailable."""
+        try:
+            segment = self._retrying(self._plugin.describe, self._flat())
+        except NetworkUnavailable:
+            recorded = [row.allocation for row in self._rows() if row.allocation]
+            if not recorded:
+                raise
+            segment = recorded[0].segment
+        return _subnets_of(segment)
+
+    def addresses(self, count: int = 1) -> tuple[HelperAddress, ...]:
+        """``count`` addresses in each of the subnets; the same ones on every call."""
+        return tuple(item for found in self.obtain(self._flat(), count) for item in _paired(found))
+
+    def _flat(self) -> SubnetRef:
+        if len(self._binding.subnets) != 1:
+            raise InvalidNetwork(f"[{self._binding.section}] is one network in flat_multi_svm")
+        return self._binding.subnets[0]
+
+
+class BoundManaged(BoundNetwork):
+    """`abaca.network.helper.ManagedHelper` for one share server."""
+
+    def interfaces(self, count: int = 1) -> tuple[HelperInterface, ...]:
+        """``count`` interfaces on each of the server's subnets; the same on every call."""
+        if not self._binding.subnets:
+            raise NetworkNotFound("the share network has no subnet in this availability zone")
+        found = [item for subnet in self._binding.subnets for item in self.obtain(subnet, count)]
+        return tuple(_interface(index, item) for index, item in enumerate(found))
+
+
+def helper_for(mode: DriverMode, binding: Binding) -> BoundFlat | BoundManaged:
+    """The helper that the mode asks for; single_svm has none."""
+    if mode is DriverMode.FLAT:
+        return BoundFlat(binding)
+    if mode is DriverMode.MANAGED:
+        return BoundManaged(binding)
+    raise ValueError(f"there is no network helper in {mode}")
+
+
+def flat_subnet(section: str) -> SubnetRef:
+    """The one subnet of a backend in flat_multi_svm."""
+    return SubnetRef(key=section)
+
+
+def collect(plugin: NetworkPlugin, database: Database, older_than: datetime) -> list[str]:
+    """Have the plugin remove what no row claims; say what was removed."""
+    # Rows are written before anything is asked for: read now, they cover all that is older.
+    with database.read() as tx:
+        keep = allocations.every_claim(tx)
+    return plugin.collect(keep, older_than)
+
+
+def _subnets_of(segment: Segment) -> tuple[HelperSubnet, ...]:
+    return tuple(
+        HelperSubnet(cidr=item.cidr, gateway=item.gateway, mtu=segment.mtu, routes=item.routes)
+        for item in segment.subnets
+    )
+
+
+def _paired(found: Allocation) -> tuple[HelperAddress, ...]:
+    return tuple(
+        HelperAddress(address=address, subnet=subnet)
+        for address, subnet in zip(found.addresses, _subnets_of(found.segment), strict=True)
+    )
+
+
+def _interface(index: int, found: Allocation) -> HelperInterface:
+    return HelperInterface(
+        index=index,
+        segmentation_type=found.segment.network_type,
+        segmentation_id=found.segment.segmentation_id,
+        physical_network=found.segment.physical_network,
+        mtu=found.segment.mtu,
+        mac_address=found.mac_address,
+        addresses=_paired(found),
+    )

@@ -1,0 +1,53 @@
+"""Cutting the power after any call to the world outside: how idempotency is put to the test."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+
+class PowerCut(BaseException):
+    """Nothing after this happens. Not an `Exception`, so that nobody handles it."""
+
+
+class Power:
+    """Counts calls that changed or asked the world; cuts after the one it was told."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+
+    def cut_after(self, calls: int | None) -> None:
+        """Cut when this many more calls are done; never if None."""
+        self._left = calls
+
+    def tick(self, _call: str = "") -> None:
+        """One call is done."""
+        if self._left is None:
+            return
+        self._left -= 1
+        if self._left <= 0:
+            self._left = None
+            raise PowerCut
+
+    def wired(self, target: Any) -> Any:  # noqa: ANN401 - a proxy has the type of what it stands for
+        """The same object, each of whose method calls ticks when it is done."""
+        return _Wired(target, self)
+
+
+class _Wired:
+    def __init__(self, target: object, power: Power) -> None:
+        self._target = target
+        self._power = power
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._target, name)
+        if not callable(found):
+            return found
+
+        @functools.wraps(found)
+        def call(*args: object, **kwargs: object) -> object:
+            result = found(*args, **kwargs)
+            self._power.tick(name)
+            return result
+
+        return call
