@@ -15,8 +15,8 @@ from abaca.errors import BadRequest, NotAcceptable, NotFound
 def test_history_has_no_gaps():
     """Each version follows the one before, from 2.0."""
     assert [version for version, _ in HISTORY] == [V(2, minor) for minor in range(len(HISTORY))]
-    assert MIN == V(2, 0)
-    assert MAX == V(2, 65)
+    assert V(2, 0) == MIN
+    assert V(2, 65) == MAX
 
 
 def test_every_version_has_a_description():

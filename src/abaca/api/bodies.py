@@ -43,6 +43,7 @@ class Body:
 
     With ``aliases`` the root may be spelled in other ways. ``strict`` refuses
     keys that the version does not know. ``optional``: the whole may be null.
+    ``whole``: the name under which the handler sees everything as it was sent.
     """
 
     root: str | None
@@ -50,11 +51,12 @@ class Body:
     aliases: tuple[str, ...] = ()
     strict: bool = False
     optional: bool = False
+    whole: str | None = None
 
     def parse(self, raw: object, version: Version) -> dict[str, Any]:
         """The keys given, checked; those not given are absent."""
         given = self._inside(raw)
-        result: dict[str, Any] = {}
+        result: dict[str, Any] = {} if self.whole is None else {self.whole: dict(given)}
         known = set()
         for key in self.keys:
             if not key.since <= version <= key.until:
@@ -199,6 +201,17 @@ def string_map(*, most: int = 1023) -> Check:
             if not isinstance(item, str) or not 1 <= len(item) <= most:
                 raise ValueError(wanted)
         return dict(value)
+
+    return check
+
+
+def mapping() -> Check:
+    """An object; the handler looks at what is in it."""
+
+    def check(value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValueError("an object")  # noqa: TRY004 - every check raises ValueError
+        return value
 
     return check
 

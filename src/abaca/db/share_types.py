@@ -1,0 +1,157 @@
+"""Queries on share types, their extra specs and who may use the private ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Select, delete, or_, select, update
+
+from abaca.db.database import Tx
+from abaca.db.tables import (
+    new_id,
+    now,
+    quotas,
+    share_type_extra_specs,
+    share_type_projects,
+    share_types,
+    shares,
+)
+from abaca.model.share_type import ShareType
+
+_specs = share_type_extra_specs.c
+_access = share_type_projects.c
+
+
+def get(tx: Tx, share_type_id: str) -> ShareType | None:
+    """The type of this ID."""
+    return _one(tx, select(share_types).where(share_types.c.id == share_type_id))
+
+
+def find(tx: Tx, name_or_id: str) -> ShareType | None:
+    """The type of this ID or, failing that, of this name."""
+    found = get(tx, name_or_id)
+    return found or _one(tx, select(share_types).where(share_types.c.name == name_or_id))
+
+
+def list_all(
+    tx: Tx,
+    *,
+    is_public: bool | None,
+    project_id: str | None,
+    extra_specs: Mapping[str, str] | None = None,
+) -> tuple[ShareType, ...]:
+    """Types by name: public ones, private ones, or (None) both.
+
+    With the public ones come the private ones that ``project_id`` may use.
+    ``extra_specs``: only types with each of these.
+    """
+    statement = select(share_types).order_by(share_types.c.name)
+    if is_public is not None:
+        mine = select(_access.share_type_id).where(_access.project_id == project_id)
+        wanted = share_types.c.is_public == is_public
+        statement = statement.where(
+            or_(wanted, share_types.c.id.in_(mine)) if is_public else wanted
+        )
+    for key, value in (extra_specs or {}).items():
+        having = select(_specs.share_type_id).where(_specs.key == key, _specs.value == value)
+        statement = statement.where(share_types.c.id.in_(having))
+    return _many(tx, statement)
+
+
+def create(
+    tx: Tx, *, name: str, description: str | None, is_public: bool, extra_specs: Mapping[str, str]
+) -> str:
+    """Make a type; its ID. The caller has looked that the name is free."""
+    share_type_id = new_id()
+    tx.execute(
+        share_types.insert(),
+        {
+            "id": share_type_id,
+            "name": name,
+            "description": description,
+            "is_public": is_public,
+            "created_at": now(),
+        },
+    )
+    set_extra_specs(tx, share_type_id, extra_specs)
+    return share_type_id
+
+
+def change(tx: Tx, share_type_id: str, values: Mapping[str, object]) -> None:
+    """Set name, description or is_public."""
+    statement = update(share_types).where(share_types.c.id == share_type_id)
+    tx.execute(statement.values(**values, updated_at=now()))
+
+
+def remove(tx: Tx, share_type_id: str) -> None:
+    """Remove a type that no share uses, with its quotas."""
+    tx.execute(delete(quotas).where(quotas.c.share_type_id == share_type_id))
+    tx.execute(delete(share_type_extra_specs).where(_specs.share_type_id == share_type_id))
+    tx.execute(delete(share_type_projects).where(_access.share_type_id == share_type_id))
+    tx.execute(delete(share_types).where(share_types.c.id == share_type_id))
+
+
+def in_use(tx: Tx, share_type_id: str) -> bool:
+    """Whether a share has this type."""
+    used = select(shares.c.id).where(shares.c.share_type_id == share_type_id).limit(1)
+    return tx.scalar(used) is not None
+
+
+def set_extra_specs(tx: Tx, share_type_id: str, extra_specs: Mapping[str, str]) -> None:
+    """Set these, and leave the others."""
+    for key in extra_specs:
+        unset_extra_spec(tx, share_type_id, key)
+    rows = [
+        {"share_type_id": share_type_id, "key": key, "value": value}
+        for key, value in extra_specs.items()
+    ]
+    if rows:
+        tx.execute(share_type_extra_specs.insert(), rows)
+
+
+def unset_extra_spec(tx: Tx, share_type_id: str, key: str) -> None:
+    """Remove one; removing what is not there succeeds."""
+    tx.execute(
+        delete(share_type_extra_specs).where(
+            _specs.share_type_id == share_type_id, _specs.key == key
+        )
+    )
+
+
+def projects(tx: Tx, share_type_id: str) -> tuple[str, ...]:
+    """IDs of the projects that may use it though it is private."""
+    statement = select(_access.project_id).where(_access.share_type_id == share_type_id)
+    return tuple(row.project_id for row in tx.execute(statement.order_by(_access.project_id)))
+
+
+def add_project(tx: Tx, share_type_id: str, project_id: str) -> None:
+    """Let a project use it; the caller has looked that it may not yet."""
+    tx.execute(
+        share_type_projects.insert(), {"share_type_id": share_type_id, "project_id": project_id}
+    )
+
+
+def remove_project(tx: Tx, share_type_id: str, project_id: str) -> None:
+    """Stop letting a project use it."""
+    tx.execute(
+        delete(share_type_projects).where(
+            _access.share_type_id == share_type_id, _access.project_id == project_id
+        )
+    )
+
+
+def _one(tx: Tx, statement: Select[Any]) -> ShareType | None:
+    found = _many(tx, statement)
+    return found[0] if found else None
+
+
+def _many(tx: Tx, statement: Select[Any]) -> tuple[ShareType, ...]:
+    found = tx.all(ShareType, statement)
+    wanted = [share_type.id for share_type in found]
+    specs: dict[str, dict[str, str]] = {share_type_id: {} for share_type_id in wanted}
+    rows = select(share_type_extra_specs).where(_specs.share_type_id.in_(wanted))
+    for row in tx.execute(rows.order_by(_specs.key)) if wanted else ():
+        specs[row.share_type_id][row.key] = row.value
+    return tuple(replace(share_type, extra_specs=specs[share_type.id]) for share_type in found)
