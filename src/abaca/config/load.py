@@ -15,6 +15,7 @@ from abaca.config.options import GROUPS, PASSED_ON, PASSED_OVER
 from abaca.config.raw import Raw, listed, read
 from abaca.config.values import Values, path
 from abaca.errors import ConfigError
+from abaca.model.quota import Resource
 
 DEFAULT_FILE = Path("/etc/abaca/abaca.conf")
 FILE_VARIABLE = "ABACA_CONFIG"
@@ -113,10 +114,11 @@ def _work(group: Mapping[str, object]) -> WorkConfig:
     return WorkConfig(
         workers=_int(group, "task_workers"),
         lease_seconds=_int(group, "lease_seconds"),
-        deadline_seconds=_int(group, "task_deadline_seconds"),
         share_server_idle_seconds=_int(group, "share_server_idle_seconds"),
         report_seconds=_int(group, "report_seconds"),
+        supervise_seconds=_int(group, "supervise_seconds"),
         audit_seconds=_int(group, "audit_seconds"),
+        orphan_seconds=_int(group, "orphan_seconds"),
     )
 
 
@@ -134,12 +136,12 @@ def _api(values: Values, groups: Mapping[str, Mapping[str, object]], raw: Raw) -
         token_seconds=_int(group, "token_seconds"),
         none_project_id=str(group["none_project_id"]),
         none_user_id=str(group["none_user_id"]),
-        none_roles=tuple(_list(group, "none_roles")),
+        none_role=str(group["none_role"]),
         policy_file=_text(group, "policy_file"),
         max_limit=_int(group, "max_limit"),
         default_share_type=_text(group, "default_share_type"),
         default_share_network=_text(group, "default_share_network"),
-        quotas={name: int(cast("int", limit)) for name, limit in groups["quota"].items()},
+        quotas={Resource(name): _int(groups["quota"], name) for name in groups["quota"]},
         keystone=dict(raw.sections.get("keystone_authtoken", {})),
     )
     _check_tls(values, api)

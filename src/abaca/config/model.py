@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from abaca.drivers.driver import Driver
+from abaca.model.quota import Resource
 from abaca.modes import DriverMode
 from abaca.network.plugin import NetworkPlugin
 
@@ -48,12 +49,12 @@ class ApiConfig:
     token_seconds: int
     none_project_id: str
     none_user_id: str
-    none_roles: tuple[str, ...]
+    none_role: str
     policy_file: str | None
     max_limit: int
     default_share_type: str | None
     default_share_network: str | None
-    quotas: Mapping[str, int]
+    quotas: Mapping[Resource, int]
     keystone: Mapping[str, object] = field(repr=False)
     """Options of [keystone_authtoken] that are set."""
 
@@ -64,10 +65,11 @@ class WorkConfig:
 
     workers: int
     lease_seconds: int
-    deadline_seconds: int
     share_server_idle_seconds: int
     report_seconds: int
+    supervise_seconds: int
     audit_seconds: int
+    orphan_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

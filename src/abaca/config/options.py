@@ -10,6 +10,7 @@ import socket
 from oslo_config import cfg
 
 from abaca.config.model import AuthStrategy
+from abaca.model.quota import DEFAULT_LIMITS, Resource
 from abaca.modes import DriverMode
 
 
@@ -115,11 +116,7 @@ API: tuple[cfg.Opt, ...] = (
     ),
     cfg.StrOpt("none_project_id", default="default", help="none: the project of every caller."),
     cfg.StrOpt("none_user_id", default="anonymous", help="none: the user that every caller is."),
-    cfg.ListOpt(
-        "none_roles",
-        default=["member"],
-        help="none: the roles of every caller, admin only if named.",
-    ),
+    cfg.StrOpt("none_role", default="member", help="none: the role of every caller."),
     cfg.StrOpt(
         "policy_file",
         help="YAML file with policy rules that differ from the defaults in the code.",
@@ -153,56 +150,52 @@ DATABASE: tuple[cfg.Opt, ...] = (
 )
 
 WORK: tuple[cfg.Opt, ...] = (
-    cfg.IntOpt(
-        "task_workers", default=4, min=1, help="Tasks that each backend works on at a time."
-    ),
+    cfg.IntOpt("task_workers", default=16, min=1, help="Tasks that a process works on at a time."),
     cfg.IntOpt(
         "lease_seconds",
-        default=60,
+        default=30,
         min=30,
         help="How long a task is a worker's before another may take it, should the worker be gone.",
     ),
     cfg.IntOpt(
-        "task_deadline_seconds",
-        default=3600,
-        min=60,
-        help="When work that can't succeed is given up, and told to the user.",
-    ),
-    cfg.IntOpt(
         "share_server_idle_seconds",
-        default=60,
+        default=0,
         min=0,
-        help="How long a share server without shares is kept; 0: removed with its last share.",
+        help="How long a share server is kept after its last share has gone.",
     ),
     cfg.IntOpt("report_seconds", default=10, min=1, help="How often pools and services report."),
     cfg.IntOpt(
+        "supervise_seconds", default=5, min=1, help="How often share servers are looked after."
+    ),
+    cfg.IntOpt(
         "audit_seconds",
-        default=60,
+        default=600,
         min=1,
-        help="How often share servers are checked, and what nobody owns is looked for.",
+        help="How often what exists is compared with what should.",
+    ),
+    cfg.IntOpt(
+        "orphan_seconds",
+        default=3600,
+        min=60,
+        help="How old something that nobody claims must be before it is removed.",
     ),
 )
 
+_QUOTA_HELP = {
+    Resource.SHARES: "Shares of a project",
+    Resource.GIGABYTES: "GiB in the shares of a project",
+    Resource.PER_SHARE_GIGABYTES: "GiB of one share",
+}
+
 QUOTA: tuple[cfg.Opt, ...] = tuple(
     cfg.IntOpt(
-        name,
-        default=default,
+        resource.value,
+        default=limit,
         min=-1,
-        help=f"{text}; -1: no limit.",
-        deprecated_opts=_old(f"DEFAULT.quota_{name}"),
+        help=f"{_QUOTA_HELP.get(resource, resource.replace('_', ' ').capitalize())}; -1: no limit.",
+        deprecated_opts=_old(f"DEFAULT.quota_{resource}"),
     )
-    for name, default, text in (
-        ("shares", 50, "Shares of a project"),
-        ("gigabytes", 1000, "GiB in the shares of a project"),
-        ("per_share_gigabytes", -1, "GiB of one share"),
-        ("snapshots", 50, "Snapshots of a project"),
-        ("snapshot_gigabytes", 1000, "GiB in the snapshots of a project"),
-        ("share_networks", 10, "Share networks of a project"),
-        ("share_groups", 50, "Share groups of a project"),
-        ("share_group_snapshots", 50, "Share group snapshots of a project"),
-        ("share_replicas", 100, "Share replicas of a project"),
-        ("replica_gigabytes", 1000, "GiB in the share replicas of a project"),
-    )
+    for resource, limit in DEFAULT_LIMITS.items()
 )
 
 BACKEND: tuple[cfg.Opt, ...] = (

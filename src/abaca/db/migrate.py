@@ -1,0 +1,79 @@
+"""Brings the database's schema to what this code needs.
+
+Alembic is half of a start's time and memory, so it is imported only when there
+is something to do: `HEAD` is what it would find in ``migrations/versions``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+from sqlalchemy import inspect
+from sqlalchemy import text as sql
+
+from abaca.db.database import Database, Tx
+from abaca.errors import ConfigError
+
+log = structlog.get_logger()
+
+HEAD = "0001"
+"""The newest revision; a test compares it with the files."""
+
+FOLDER = Path(__file__).parent / "migrations"
+_TABLE = "alembic_version"
+_LOCK = 0x6162616361
+
+
+def version(db: Database) -> str | None:
+    """The database's revision; None if it is empty."""
+    with db.read() as tx:
+        return _version(tx)
+
+
+def upgrade(db: Database) -> bool:
+    """Migrate to `HEAD`; True if there was something to do.
+
+    Processes that start at the same time wait for the first. ConfigError if the database
+    is newer than this code.
+    """
+    if version(db) == HEAD:
+        return False
+    with db.write() as tx:
+        if tx.dialect == "postgresql":
+            tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        elif tx.dialect == "mysql":
+            tx.execute(sql("SELECT GET_LOCK('abaca-migrate', 300)"))
+        before = _version(tx)
+        if before == HEAD:
+            return False
+        _run(tx, before)
+        if tx.dialect == "mysql":
+            tx.execute(sql("SELECT RELEASE_LOCK('abaca-migrate')"))
+    log.info("database_migrated", before=before, now=HEAD)
+    return True
+
+
+def _version(tx: Tx) -> str | None:
+    if not inspect(tx.connection).has_table(_TABLE):
+        return None
+    found = tx.scalar(sql(f"SELECT version_num FROM {_TABLE}"))  # noqa: S608 - a constant
+    return None if found is None else str(found)
+
+
+def _run(tx: Tx, before: str | None) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = tx.connection
+    known = {item.revision for item in ScriptDirectory.from_config(config).walk_revisions()}
+    if before is not None and before not in known:
+        raise ConfigError(
+            [
+                f"the database is at revision {before}, which this version does not know: upgrade Abaca"
+            ]
+        )
+    command.upgrade(config, HEAD)

@@ -1,0 +1,18 @@
+"""${message.capitalize()}."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from abaca.db.tables.base import UtcDateTime
+${imports if imports else ""}
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply it."""
+    ${upgrades if upgrades else "pass"}
