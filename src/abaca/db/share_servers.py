@@ -11,7 +11,13 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.database import Tx
-from abaca.db.tables import backend_exports, new_id, now, share_instances, share_servers
+from abaca.db.tables import (
+    backend_exports,
+    new_id,
+    now,
+    share_instances,
+    share_servers,
+)
 from abaca.errors import DatabaseUnavailable
 from abaca.model.share_server import ShareServer
 from abaca.states import ServerStatus
@@ -165,7 +171,7 @@ def retire(tx: Tx, server_id: str, idle_seconds: float) -> bool:
     server = tx.one(ShareServer, locked)
     if server is None or _shares_on(tx, server_id):
         return False
-    if server.status is not ServerStatus.DELETING:
+    if server.slot is not None and server.status is not ServerStatus.DELETING:
         since = server.unused_since
         if since is None or now() < since + timedelta(seconds=idle_seconds):
             return False
