@@ -51,6 +51,7 @@ _TABLE_MAIN = 254
 _PERMANENT = 0x80
 _SIOCETHTOOL = 0x8946
 _ETHTOOL_STXCSUM = 0x17
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.EAFNOSUPPORT})
 _ABSENT = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
 
 
@@ -202,12 +203,12 @@ def add_link_into(netlink: Netlink, namespace: str, name: str, **options: object
         netlink.link("add", ifname=name, net_ns_fd=descriptor, **options)
 
 
-def accepted(request: Callable[[], object]) -> bool:
-    """False if the kernel can't do what is asked."""
+def accepted(request: Callable[[], object], *, refusals: Collection[int] = _UNSUPPORTED) -> bool:
+    """False if the kernel refuses the request for one of these reasons (that it can't do it)."""
     try:
         request()
     except NetlinkError as failure:
-        if failure.code in {errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.EAFNOSUPPORT}:
+        if failure.code in refusals:
             return False
         raise
     return True

@@ -9,6 +9,8 @@ or VLAN link works on the host's namespace and is moved there when it is made.
 
 from __future__ import annotations
 
+import errno
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -23,6 +25,8 @@ from abaca.linux.ovs import OpenVSwitch
 from abaca.linux.wire import FabricOptions, Wire
 
 _VXLAN_OVERHEAD = {4: 50, 6: 70}
+_PATIENCE = 5.0
+_PAUSE = 0.02
 _MAX_VNI = (1 << 24) - 1
 _MAX_VLAN = 4094
 
@@ -197,7 +201,15 @@ class Switches:
             made["link" if made["kind"] == "vlan" else "vxlan_link"] = under.index
         if made["kind"] == "vxlan":
             self._check_mtu(here, wire)
-        links.add_link_into(here, self.namespace, name, **made)
+        # A link like it may live on for a moment in a namespace that is being removed.
+        deadline = time.monotonic() + _PATIENCE
+        while not links.accepted(
+            lambda: links.add_link_into(here, self.namespace, name, **made),
+            refusals=frozenset({errno.EEXIST}),
+        ):
+            if time.monotonic() > deadline:
+                raise WireUnknown(f"{wire}: another link of this host has this number already")
+            time.sleep(_PAUSE)
 
     def _check_mtu(self, here: Netlink, wire: Wire) -> None:
         """Refuse a wire that would lose its largest packets in silence."""

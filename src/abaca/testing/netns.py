@@ -76,6 +76,8 @@ def join(one: Machine, other: Machine, interface: str, address: str, peer: str) 
 
     links.inside(one.name, "laying a cable", lay)
     for end, text in ((one, address), (other, peer)):
+        # Link-local addresses work at once, too.
+        end.call(lambda: links.setting("ipv6", interface, "accept_dad", "0"))
         end.run("ip", "addr", "add", text, "dev", interface, *(["nodad"] if ":" in text else []))
         end.run("ip", "link", "set", interface, "up")
 

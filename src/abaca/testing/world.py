@@ -78,7 +78,9 @@ def left_behind(before: World, after: World) -> list[str]:
 
 def _mounts() -> Iterator[str]:
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        yield line.split()[4].replace("\\040", " ")
+        where = line.split()[4].replace("\\040", " ")
+        if not Path(where).is_relative_to(netns.DIRECTORY):  # told as namespaces
+            yield where
 
 
 def _loop_devices() -> Iterator[tuple[str, str]]:

@@ -109,14 +109,15 @@ def test_changed_addresses_leave_the_rest_untouched(stage: Stage, site: Site) ->
     one, two = stage.machine(), stage.machine()
     site.attach(two, flat(), "10.9.0.6/24")
     site.attach(one, flat(), "10.9.0.4/24", "10.9.0.5/24")
-    with one.call(lambda: socket.create_server(("10.9.0.5", 7000))) as listener:
-        with two.call(lambda: socket.create_connection(("10.9.0.5", 7000), 5)) as near:
-            far, _ = listener.accept()
-            with far:
-                site.attach(one, flat(), "10.9.0.5/24", "10.9.0.8/24", "fd00:9::8/64")
-                far.settimeout(5)
-                near.sendall(b"still here")
-                assert far.recv(100) == b"still here"
+    with (
+        one.call(lambda: socket.create_server(("10.9.0.5", 7000))) as listener,
+        two.call(lambda: socket.create_connection(("10.9.0.5", 7000), 5)) as near,
+        listener.accept()[0] as far,
+    ):
+        site.attach(one, flat(), "10.9.0.5/24", "10.9.0.8/24", "fd00:9::8/64")
+        far.settimeout(5)
+        near.sendall(b"still here")
+        assert far.recv(100) == b"still here"
     assert addresses(one) == {"10.9.0.5/24", "10.9.0.8/24", "fd00:9::8/64"}
     assert not two.pings("10.9.0.4", timeout=0.3)
 

@@ -1,0 +1,140 @@
+"""Killed at every point, called at once by many, and nothing lost in this process."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from fabric_stage import Site, Stage, flat, vxlan
+
+from abaca import steps
+from abaca.linux import netns
+from abaca.testing.netns import Machine, bridge
+from abaca.testing.world import left_behind
+
+pytestmark = pytest.mark.dataplane
+
+ACT = Path(__file__).with_name("act.py")
+POINTS = [
+    f"{name}:{edge}"
+    for name in steps.names()
+    if name.startswith("fabric.")
+    for edge in ("before", "after")
+]
+VERBS = ("attach", "router", "detach", "remove-router")
+
+
+@pytest.fixture
+def site(stage: Stage) -> Site:
+    """A host that has the address for VXLAN, and a flat bridge."""
+    host = stage.machine("host")
+    bridge(host, "br-flat", "10.99.0.1/24")
+    return stage.site(
+        host, vxlan_local=ip_address("10.99.0.1"), bridge_mappings={"flat": "br-flat"}
+    )
+
+
+def act(site: Site, target: Machine, verb: str, fault: str | None = None) -> int:
+    """The exit code of a process that does this verb on the host."""
+    wanted = json.dumps({"deployment": site.deployment, "netns": target.name})
+    argv = [
+        "nsenter",
+        f"--net={netns.path(site.host.name)}",
+        sys.executable,
+        str(ACT),
+        verb,
+        wanted,
+    ]
+    environment = {**os.environ, **({steps.FAULT_VARIABLE: fault} if fault else {})}
+    return subprocess.run(argv, env=environment, check=False, timeout=60).returncode
+
+
+def test_the_points_are_those_expected() -> None:
+    """Every step of the fabric is registered, so that none is missed below."""
+    assert {point.rpartition(":")[0] for point in POINTS} == {
+        "fabric.wire",
+        "fabric.plug",
+        "fabric.dress",
+        "fabric.unplug",
+        "fabric.router.remove",
+    }
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_any_point_is_mended_by_repetition(stage: Stage, site: Site, point: str) -> None:
+    """A process killed there, then the same calls again: all works, and removal leaves nothing."""
+    before = site.world()
+    server = stage.machine("server")
+    killed = 0
+    for verb in VERBS[:2]:
+        killed += act(site, server, verb, point) == -signal.SIGKILL
+        assert act(site, server, verb) == 0
+    assert server.pings("10.8.0.1")
+    assert server.pings("10.7.0.1")
+    for verb in VERBS[2:]:
+        killed += act(site, server, verb, point) == -signal.SIGKILL
+        assert act(site, server, verb) == 0
+    assert killed > 0, f"{point} was never reached"
+    assert left_behind(before, site.world()) == []
+
+
+def test_a_kill_in_the_middle_needs_only_the_removal(stage: Stage, site: Site) -> None:
+    """What an unfinished attach left is removed by detach alone."""
+    before = site.world()
+    server = stage.machine("server")
+    for point in ("fabric.wire:after", "fabric.plug:after"):
+        assert act(site, server, "attach", point) == -signal.SIGKILL
+        assert left_behind(before, site.world()) != []
+        site.detach(server)
+        assert left_behind(before, site.world()) == []
+
+
+def test_many_at_once_on_one_wire(stage: Stage, site: Site) -> None:
+    """Attached and detached in parallel, wires come and go without an error, and all is tidy."""
+    before = site.world()
+    servers = [stage.machine("server") for _ in range(8)]
+
+    def live(number: int) -> bool:
+        address = f"10.8.{number}.5/16"
+        for _ in range(2):
+            site.attach(servers[number], vxlan(31 + number % 2), address)
+            site.detach(servers[number])
+        site.attach(servers[number], vxlan(31), address)
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(live, range(8)))
+    assert servers[0].pings("10.8.7.5")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(site.detach, servers))
+    assert left_behind(before, site.world()) == []
+
+
+def test_this_process_keeps_nothing(stage: Stage, site: Site) -> None:
+    """No descriptor, thread or child process stays after many calls, nor a lock file."""
+    server = stage.machine("server")
+
+    def cycle() -> None:
+        site.attach(server, vxlan(41), "10.8.0.5/24")
+        site.attach(server, flat(), "10.9.0.5/24", interface="eth1")
+        site.detach(server)
+        site.detach(server, "eth1")
+
+    def held() -> tuple[int, int, str]:
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), children
+
+    cycle()
+    before = held()
+    for _ in range(3):
+        cycle()
+    assert held() == before
+    assert not list(Path("/run/lock").glob(f"*{site.deployment}*"))
