@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
 from abaca.linux import mounts, netns
 from abaca.linux.command import run
 from abaca.linux.image import Image
+from abaca.linux.wire import FabricOptions
 
 T = TypeVar("T")
 
@@ -73,7 +75,7 @@ class Inside:
         self._wrapped = wrapped
         self._namespace = namespace
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the wrapped one has
+    def __getattr__(self, name: str) -> Any:
         value = getattr(self._wrapped, name)
         if not callable(value):
             return value
@@ -85,6 +87,16 @@ class Inside:
 
 
 @dataclass
+class Compute:
+    """Another host with VXLAN segments, on which machines run."""
+
+    netns: str
+    address: str
+    peer: str
+    options: FabricOptions
+
+
+@dataclass
 class Host:
     """The namespace in which the driver works, and a directory for it."""
 
@@ -92,6 +104,27 @@ class Host:
     folder: Path
     deployment: str
     machines: list[str] = field(default_factory=list)
+    made_compute: Compute | None = None
+
+    @property
+    def compute(self) -> Compute:
+        """The other host; `add_compute` made it."""
+        assert self.made_compute is not None
+        return self.made_compute
+
+    def add_compute(self) -> Compute:
+        """Another host, with a cable to this one that VXLAN packets go over."""
+        name = f"{self.netns}-compute"
+        netns.ensure_namespace(name)
+        self.cable(Machine(name), "uplink", "172.31.0.2/24", mtu=1600)
+        self.ip("addr", "add", "172.31.0.1/24", "dev", "uplink")
+        options = FabricOptions(
+            deployment=f"c{self.deployment[1:]}",
+            vxlan_local=ip_address("172.31.0.2"),
+            vxlan_peers=(ip_address("172.31.0.1"),),
+        )
+        self.made_compute = Compute(name, "172.31.0.2", "172.31.0.1", options)
+        return self.made_compute
 
     def inside(self, function: Callable[[], T]) -> T:
         """Call the function inside the host's namespace."""
@@ -142,6 +175,9 @@ def clean(made: Host) -> None:
     reboot(made)
     for name in made.machines:
         netns.remove_namespace(name)
+    if made.made_compute is not None:
+        _remove_deployment(made.made_compute.options.deployment)
+        netns.remove_namespace(made.made_compute.netns)
     netns.remove_namespace(made.netns)
     shutil.rmtree(run_path, ignore_errors=True)
 
@@ -175,6 +211,11 @@ def reboot(made: Host) -> None:
         device = Image(path).device()
         if device is not None:
             run("losetup", "--detach", device)
-    for name in made.servers():
-        netns.remove_namespace(name)
+    _remove_deployment(made.deployment)
     shutil.rmtree(marker, ignore_errors=True)
+
+
+def _remove_deployment(deployment: str) -> None:
+    for name in netns.namespaces():
+        if name.startswith(f"abaca-{deployment}"):
+            netns.remove_namespace(name)

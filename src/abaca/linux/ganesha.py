@@ -114,7 +114,7 @@ def render(options: GaneshaOptions, recovery: Path, exports: Sequence[Export]) -
         f"  RecoveryRoot = {_quoted(str(recovery))};\n"
         "  Only_Numeric_Owners = true;\n"
         "}\n"
-        "NFS_KRB5 { Active_krb5 = false; }\n"
+        f"NFS_KRB5 {{ Active_krb5 = false; CCacheDir = {_quoted(str(recovery))}; }}\n"
         "LOG { Default_Log_Level = EVENT; }\n"
     )
     return core + "".join(render_export(export, options.versions) for export in exports)

@@ -28,11 +28,11 @@ def check_programs(options: LinuxOptions, mode: DriverMode) -> None:
     missing = []
     if os.geteuid() != 0:
         missing.append("the linux driver needs root: it makes namespaces, mounts and loop devices")
-    programs = _PROGRAMS
+    programs = list(_PROGRAMS)
     if mode.has_share_servers:
         programs += _SERVER_PROGRAMS
     if 3 in options.nfs_versions:  # noqa: PLR2004
-        programs += ("rpcbind", "unshare")
+        programs += ["rpcbind", "unshare"]
     for program in programs:
         try:
             find([program])

@@ -5,7 +5,7 @@ The lock of the server is held by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from abaca.drivers.linux import nfs, storage
 from abaca.drivers.linux.layout import NetworkRecord, Place, load
@@ -68,14 +68,15 @@ def details(place: Place, options: LinuxOptions) -> Mapping[str, str]:
     }
     record = load(place.network_path, NetworkRecord)
     interfaces = record.interfaces if record is not None else ()
-    for name, values in {
+    seen: Mapping[str, Sequence[object]] = {
         "addresses": [address for item in interfaces for address in item.addresses],
         "network_type": [item.network_type for item in interfaces],
         "segmentation_id": [item.segmentation_id for item in interfaces],
         "physical_network": [item.physical_network for item in interfaces],
         "mtu": [item.mtu for item in interfaces],
         "mac_address": [item.mac_address for item in interfaces],
-    }.items():
+    }
+    for name, values in seen.items():
         told[name] = ", ".join(str(value) for value in values if value is not None)
     return told
 
