@@ -66,6 +66,15 @@ def on_server(tx: Tx, server_id: str) -> list[str]:
     )
 
 
+def settle(tx: Tx, instance_id: str, values: Mapping[str, object]) -> None:
+    """Write down facts about it, whatever was asked meanwhile."""
+    tx.execute(
+        update(share_instances)
+        .where(share_instances.c.id == instance_id)
+        .values(**values, updated_at=now())
+    )
+
+
 def change(tx: Tx, seen: ShareInstance, values: Mapping[str, object]) -> bool:
     """Change the row if nobody asked for something else since it was seen; True if changed."""
     column = share_instances.c
@@ -75,6 +84,7 @@ def change(tx: Tx, seen: ShareInstance, values: Mapping[str, object]) -> bool:
             column.id == seen.id,
             column.status == str(seen.status),
             column.wanted_size == seen.wanted_size,
+            column.revert_to.is_not_distinct_from(seen.revert_to),
         )
         .values(**values, updated_at=now())
     )
@@ -100,6 +110,13 @@ def replaced(tx: Tx, share_id: str, effective_share_network_id: str | None) -> N
             updated_at=stamp,
         )
     )
+
+
+def exports(tx: Tx, instance_id: str) -> dict[str, tuple[bool, bool]]:
+    """Its export locations as `export` takes them."""
+    where = export_locations.c.share_instance_id == instance_id
+    found = tx.all(ExportLocation, select(export_locations).where(where))
+    return {item.path: (item.preferred, item.is_admin_only) for item in found}
 
 
 def export(tx: Tx, instance_id: str, paths: Mapping[str, tuple[bool, bool]]) -> None:

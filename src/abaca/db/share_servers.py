@@ -10,15 +10,18 @@ from typing import Any
 from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from abaca.db.database import Tx
+from abaca.db import share_network_subnets
+from abaca.db.database import Tx, load
 from abaca.db.tables import (
     backend_exports,
     new_id,
     now,
     share_instances,
+    share_networks,
     share_servers,
 )
 from abaca.errors import DatabaseUnavailable
+from abaca.model.share_network import ShareNetwork
 from abaca.model.share_server import ShareServer
 from abaca.states import ServerStatus
 
@@ -160,6 +163,14 @@ def mark_unused(tx: Tx, server_id: str) -> bool:
         .values(unused_since=now())
     )
     return True
+
+
+def network_of(tx: Tx, server: ShareServer) -> ShareNetwork:
+    """The server's share network with its subnets, though it be on its way out."""
+    where = share_networks.c.id == server.share_network_id
+    row = tx.execute(select(share_networks).where(where)).one()
+    subnets = share_network_subnets.of_networks(tx, [row.id]).get(row.id, ())
+    return load(ShareNetwork, row, subnets=subnets)
 
 
 def retire(tx: Tx, server_id: str, idle_seconds: float) -> bool:

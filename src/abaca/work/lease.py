@@ -83,6 +83,12 @@ class Lease:
             self.finished = False
             raise
 
+    def postpone(self, seconds: float) -> None:
+        """The end of the work for now: look again after so many seconds."""
+        with self.db.write() as tx:
+            queue.postpone(tx, self.task, seconds)
+        self.finished = True
+
     def superseded(self) -> None:
         """Have the work stop at its next step, to start over from the row."""
         self.interrupt(Superseded)

@@ -239,6 +239,18 @@ def give_back(tx: Tx, task: Task) -> None:
     _release(tx, task, {"due_at": read_clock(tx).now})
 
 
+def postpone(tx: Tx, task: Task, delay: float) -> None:
+    """Nothing to do yet: due again after so many seconds, or now if a new request came.
+
+    Raises LeaseLost if the lease is no longer in force.
+    """
+    clock = read_clock(tx)
+    moved = tasks.c.generation != task.generation
+    tx.after_commit(doorbell.ring)
+    due = case((moved, clock.now), else_=clock.now + delay)
+    _release(tx, task, {"due_at": due, "attempts": 0, "last_error": None})
+
+
 def retry_later(tx: Tx, task: Task, error: str, delay: float) -> None:
     """It failed for now: due again after so many seconds, or now if a new request came.
 

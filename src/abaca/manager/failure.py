@@ -1,0 +1,74 @@
+"""What a tenant is told when work on their share or snapshot failed for good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from abaca.db import messages
+from abaca.db.database import Tx
+from abaca.errors import (
+    AbacaError,
+    AccessRuleUnsupported,
+    AddressesExhausted,
+    NetworkError,
+    ShrinkRefused,
+    StorageFull,
+)
+from abaca.model.message import ActionId, DetailId, MessageResource
+from abaca.model.share import Share
+from abaca.states import ShareStatus
+
+ACTIONS = {
+    ShareStatus.CREATING: ActionId.CREATE,
+    ShareStatus.CREATING_FROM_SNAPSHOT: ActionId.CREATE,
+    ShareStatus.EXTENDING: ActionId.EXTEND,
+    ShareStatus.SHRINKING: ActionId.SHRINK,
+    ShareStatus.REVERTING: ActionId.REVERT_TO_SNAPSHOT,
+    ShareStatus.DELETING: ActionId.DELETE,
+}
+_BY_ERROR: tuple[tuple[type[AbacaError], DetailId], ...] = (
+    (AddressesExhausted, DetailId.SUBNET_FULL),
+    (NetworkError, DetailId.NO_SHARE_SERVER),
+    (StorageFull, DetailId.NO_VALID_HOST),
+    (ShrinkRefused, DetailId.DRIVER_REFUSED_SHRINK),
+    (AccessRuleUnsupported, DetailId.UNSUPPORTED_CLIENT_ACCESS),
+)
+_BY_STATUS = {
+    ShareStatus.CREATING_FROM_SNAPSHOT: DetailId.DRIVER_FAILED_CREATING_FROM_SNAP,
+    ShareStatus.EXTENDING: DetailId.DRIVER_FAILED_EXTEND,
+    ShareStatus.SHRINKING: DetailId.DRIVER_FAILED_SHRINK,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What failed, why, and what the tenant is told."""
+
+    action: ActionId
+    detail: DetailId
+    told: str
+
+
+def failure_of(status: ShareStatus, error: Exception) -> Failure:
+    """What to tell about an error met while a share was in this status."""
+    detail = _BY_STATUS.get(status, DetailId.UNKNOWN_ERROR)
+    detail = next((item for kind, item in _BY_ERROR if isinstance(error, kind)), detail)
+    return Failure(
+        action=ACTIONS.get(status, ActionId.UPDATE),
+        detail=detail,
+        told=error.told if isinstance(error, AbacaError) else AbacaError.generic,
+    )
+
+
+def tell(tx: Tx, share: Share, request_id: str | None, failure: Failure) -> None:
+    """Leave the share's project a message."""
+    messages.add(
+        tx,
+        project_id=share.project_id,
+        request_id=request_id,
+        resource=MessageResource.SHARE,
+        resource_id=share.id,
+        action=failure.action,
+        detail=failure.detail,
+        told=failure.told,
+    )

@@ -1,0 +1,96 @@
+"""The share manager of one process: serves its backends' tasks, and looks after what it made."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from abaca.db.database import Database
+from abaca.manager.backend import Backend
+from abaca.manager.options import ManagerOptions
+from abaca.manager.reports import Reporter
+from abaca.manager.share import ShareHandler
+from abaca.manager.share_server import ServerHandler
+from abaca.manager.snapshot import SnapshotHandler
+from abaca.manager.supervision import Supervisor
+from abaca.model.task import TaskKind
+from abaca.work.handler import Handler
+from abaca.work.identity import worker_name
+from abaca.work.worker import WorkerPool
+
+log = structlog.get_logger()
+
+
+class ShareManager:
+    """Serves the backends from `start` until `stop`."""
+
+    def __init__(
+        self, db: Database, backends: Sequence[Backend], options: ManagerOptions | None = None
+    ) -> None:
+        self._options = options or ManagerOptions()
+        self._backends = list(backends)
+        by_host = {item.host: item for item in backends}
+        idle = self._options.share_server_idle_seconds
+        handlers: dict[TaskKind, Handler] = {
+            TaskKind.SHARE: ShareHandler(db=db, backends=by_host, idle_seconds=idle),
+            TaskKind.SHARE_SERVER: ServerHandler(db=db, backends=by_host, idle_seconds=idle),
+            TaskKind.SNAPSHOT: SnapshotHandler(db=db, backends=by_host),
+        }
+        self._pool = WorkerPool(
+            db,
+            worker=worker_name(self._backends[0].node if self._backends else ""),
+            queues=list(by_host),
+            handlers=handlers,
+            options=self._options.work,
+        )
+        self._reporter = Reporter(db=db, backends=self._backends)
+        self._supervisor = Supervisor(db=db, backends=self._backends)
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the drivers and report their pools; then work, in threads of its own.
+
+        Raises DriverError with what to install or grant.
+        """
+        for backend in self._backends:
+            backend.driver.start()
+            log.info("backend_started", backend=backend.name, mode=str(backend.mode))
+        self._reporter.report()
+        self._supervisor.resume()
+        self._pool.start()
+        self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
+        self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)
+        self._repeat("abaca-audit", self._options.audit_seconds, self._audit)
+
+    def stop(self) -> bool:
+        """Stop working; False if work was left under way (the next start goes on with it)."""
+        self._stopping.set()
+        done = self._pool.stop()
+        deadline = time.monotonic() + self._options.work.stop_seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return done
+
+    def _supervise(self) -> None:
+        self._pool.bury()
+        self._supervisor.check()
+
+    def _audit(self) -> None:
+        self._supervisor.collect(timedelta(seconds=self._options.orphan_seconds))
+
+    def _repeat(self, name: str, seconds: float, action: Callable[[], object]) -> None:
+        def body() -> None:
+            while not self._stopping.wait(seconds):
+                try:
+                    action()
+                except Exception:
+                    log.exception("periodic_work_failed", what=name)
+
+        thread = threading.Thread(target=body, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)

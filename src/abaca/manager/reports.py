@@ -1,0 +1,66 @@
+"""What a manager tells the scheduler: that it lives, and what its pools have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import structlog
+
+from abaca.db import availability_zones, pools, services
+from abaca.db.database import Database
+from abaca.db.tables import now
+from abaca.errors import DriverError
+from abaca.manager.backend import Backend
+from abaca.model.pool import Pool
+from abaca.network.plugin import NetworkMaker
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporter:
+    """Reports all backends of a manager."""
+
+    db: Database
+    backends: Collection[Backend]
+
+    def report(self) -> None:
+        """Write down that each backend is served, and its pools as they are now.
+
+        A backend that does not answer is not seen: nothing more is placed on it.
+        """
+        found = {}
+        for backend in self.backends:
+            try:
+                found[backend.host] = (backend, _pools(backend))
+            except DriverError as error:
+                log.warning("pools_not_reported", backend=backend.name, error=str(error))
+        with self.db.write() as tx:
+            for host, (backend, reported) in found.items():
+                availability_zones.ensure(tx, backend.availability_zone)
+                services.seen(tx, host, backend.availability_zone)
+                pools.report(tx, host, reported)
+
+
+def _pools(backend: Backend) -> list[Pool]:
+    plugin: object = backend.plugin
+    makes = isinstance(plugin, NetworkMaker) and plugin.makes_networks()
+    measured_at = now()
+    return [
+        Pool(
+            host=backend.host,
+            name=pool.name,
+            backend=str(backend.capabilities.get("share_backend_name", backend.name)),
+            driver_mode=backend.mode,
+            availability_zone=backend.availability_zone,
+            protocols=tuple(sorted(backend.driver.protocols)),
+            makes_networks=makes,
+            total_gib=pool.total_gib,
+            free_gib=pool.free_gib,
+            capabilities={**backend.capabilities, **pool.capabilities},
+            version=0,
+            reported_at=measured_at,
+        )
+        for pool in backend.driver.pools()
+    ]

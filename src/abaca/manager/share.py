@@ -1,0 +1,210 @@
+"""Shares: made, changed, and taken away, until what is there is what is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from abaca.db import share_instances, share_servers, snapshot_instances
+from abaca.db.database import Database, Tx
+from abaca.drivers import driver as contract
+from abaca.errors import AbacaError, DriverError
+from abaca.manager import share_outcome as outcome
+from abaca.manager import share_server
+from abaca.manager.access import RulesOutcome, apply_rules, unsettled
+from abaca.manager.backend import Backend
+from abaca.manager.share_outcome import Done
+from abaca.manager.views import server_view, share_view
+from abaca.model.access_rule import AccessRule
+from abaca.model.share import Share
+from abaca.model.share_server import ShareServer
+from abaca.model.task import Task
+from abaca.states import AccessRulesStatus, ServerStatus, ShareStatus
+from abaca.work.lease import Lease
+
+log = structlog.get_logger()
+GIVEN_UP = frozenset({ShareStatus.ERROR, ShareStatus.ERROR_DELETING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Everything about one share, as it was when the work began."""
+
+    backend: Backend
+    share: Share
+    server: ShareServer | None
+    rules: Sequence[AccessRule]
+    source: contract.Snapshot | None
+    """What it is to be a copy of, until it has been made."""
+    revert_to: contract.Snapshot | None
+
+    def view(self, size_gib: int | None = None) -> contract.Share:
+        """The share as its driver sees it."""
+        return share_view(self.share, self.server, size_gib=size_gib)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareHandler:
+    """Handler of `abaca.model.task.TaskKind.SHARE`; the resource is a share instance."""
+
+    db: Database
+    backends: Mapping[str, Backend]
+    """By ``host@backend``."""
+    idle_seconds: float
+    """How long a share server stays after its last share has gone."""
+
+    def run(self, lease: Lease) -> None:
+        """Make what is there what is wanted, and write down what it has become."""
+        job = self._read(lease.resource_id)
+        if job is None:
+            return
+        instance = job.share.instance
+        if instance.status is ShareStatus.DELETING:
+            self._remove(lease, job)
+        elif instance.made or instance.status not in GIVEN_UP:
+            self._ensure(lease, job)
+        else:
+            outcome.forget_rules(lease, job.share, job.rules)
+
+    def superseded(self, tx: Tx, task: Task) -> bool:
+        """True if the share is to be deleted, whatever was being done to it."""
+        share = share_instances.share_of(tx, task.resource_id)
+        return share is None or share.instance.status is ShareStatus.DELETING
+
+    def failed(self, lease: Lease, error: Exception) -> None:
+        """Release what was made for a share that can't be made; tell its project why."""
+        job = self._read(lease.resource_id)
+        if job is None:
+            return
+        instance = job.share.instance
+        if instance.status is ShareStatus.DELETING or instance.made:
+            outcome.fail(lease, job.share, job.rules, error)
+            return
+        released = self._release(job)
+        if isinstance(error, AbacaError) and error.elsewhere and released:
+            outcome.move(lease, job.share, error, idle_seconds=self.idle_seconds)
+        else:
+            outcome.give_up(
+                lease, job.share, error, released=released, idle_seconds=self.idle_seconds
+            )
+
+    def _read(self, instance_id: str) -> Job | None:
+        """The job, or None if there is nothing that this manager can do."""
+        with self.db.read() as tx:
+            share = share_instances.share_of(tx, instance_id)
+            backend = self.backends.get(share.instance.host or "") if share else None
+            if share is None or backend is None:
+                return None
+            instance = share.instance
+            server_id = instance.share_server_id
+            server = None if server_id is None else share_servers.get(tx, server_id)
+            return Job(
+                backend=backend,
+                share=share,
+                server=server,
+                rules=share_instances.rules(tx, share.id),
+                source=None if instance.made else _source(tx, share.snapshot_id),
+                revert_to=_own_snapshot(tx, share, server),
+            )
+
+    def _remove(self, lease: Lease, job: Job) -> None:
+        if job.share.instance.export_id is not None:
+            job.backend.driver.remove_share(job.view())
+        outcome.forget(lease, job.share, idle_seconds=self.idle_seconds)
+
+    def _release(self, job: Job) -> bool:
+        """Take away what was made for a share that failed; False if something may be left."""
+        try:
+            if job.share.instance.export_id is not None:
+                job.backend.driver.remove_share(job.view())
+        except DriverError as error:
+            if error.retriable:
+                raise
+            log.exception("share_not_released", share=job.share.id)
+            return False
+        return True
+
+    def _ensure(self, lease: Lease, job: Job) -> None:
+        share, driver = job.share, job.backend.driver
+        healed = self._bring_server(lease, job)
+        locations = driver.ensure_share(job.view(), job.source)
+        rules, refused = self._apply(job, all_anew=healed)
+        status, size, failure = self._change(job)
+        outcome.record(
+            lease,
+            share,
+            Done(
+                status=status,
+                size_gib=size,
+                exports={item.path: (item.preferred, item.is_admin_only) for item in locations},
+                rules=rules,
+                errors=tuple(item for item in (failure, refused) if item is not None),
+            ),
+        )
+
+    def _bring_server(self, lease: Lease, job: Job) -> bool:
+        """The share's server serves; True if it did not before."""
+        server = job.server
+        if not job.backend.mode.has_share_servers:
+            return not job.backend.driver.check_server(None)
+        if server is None:
+            raise DriverError(f"share instance {job.share.instance.id} has no share server")
+        view = server_view(server)
+        if server.status is ServerStatus.ACTIVE and job.backend.driver.check_server(view):
+            return False
+        share_server.ensure(lease, job.backend, server)
+        return True
+
+    def _apply(self, job: Job, *, all_anew: bool) -> tuple[RulesOutcome, AbacaError | None]:
+        """Apply the rules if they changed, or if what was in force may have been lost."""
+        instance = job.share.instance
+        quiet = instance.status is ShareStatus.AVAILABLE and job.share.size == instance.wanted_size
+        settled = instance.access_rules_status is not AccessRulesStatus.SYNCING
+        if not job.rules or not (all_anew or quiet or unsettled(job.rules) or not settled):
+            return RulesOutcome(), None
+        applied = apply_rules(job.backend, job.share, job.server, job.rules)
+        return applied, applied.refused
+
+    def _change(self, job: Job) -> tuple[ShareStatus, int, AbacaError | None]:
+        """Resize and revert if wanted: status, size, and what went wrong for good."""
+        share, driver = job.share, job.backend.driver
+        size = share.size
+        try:
+            if share.instance.wanted_size != share.size:
+                driver.resize_share(job.view(share.instance.wanted_size))
+                size = share.instance.wanted_size
+            if job.revert_to is not None:
+                driver.revert_share(job.revert_to)
+        except AbacaError as error:
+            if error.retriable or not isinstance(error, DriverError):
+                raise
+            return outcome.failed_status(share.instance.status, error), size, error
+        status = share.instance.status
+        return ShareStatus.AVAILABLE if status.in_motion else status, size, None
+
+
+def _source(tx: Tx, snapshot_id: str | None) -> contract.Snapshot | None:
+    """The snapshot that a share is made from, as drivers see it."""
+    if snapshot_id is None:
+        return None
+    instance = snapshot_instances.find(tx, snapshot_id)
+    if instance is None:
+        raise DriverError(f"snapshot {snapshot_id} has gone", told="The snapshot has gone.")
+    parent = share_instances.share_of(tx, instance.share_instance_id)
+    if parent is None:
+        raise DriverError(f"the share of snapshot {snapshot_id} has gone")
+    server_id = parent.instance.share_server_id
+    server = None if server_id is None else share_servers.get(tx, server_id)
+    return contract.Snapshot(id=instance.id, share=share_view(parent, server))
+
+
+def _own_snapshot(tx: Tx, share: Share, server: ShareServer | None) -> contract.Snapshot | None:
+    """The snapshot that the share is to be reverted to."""
+    if share.instance.revert_to is None:
+        return None
+    instance = snapshot_instances.find(tx, share.instance.revert_to, share.instance.id)
+    if instance is None:
+        return None
+    return contract.Snapshot(id=instance.id, share=share_view(share, server))

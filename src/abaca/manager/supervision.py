@@ -1,0 +1,128 @@
+"""Looks after what was made: brings back what died or went with a reboot, collects orphans."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+
+from abaca.db import share_instances, share_servers
+from abaca.db.database import Database
+from abaca.db.tables import now
+from abaca.errors import AbacaError
+from abaca.manager.backend import Backend
+from abaca.manager.views import server_view
+from abaca.model.share import ShareInstance
+from abaca.model.share_server import ShareServer
+from abaca.model.task import TaskKind
+from abaca.network.bound import collect
+from abaca.states import ServerStatus, ShareStatus
+from abaca.work import queue
+
+log = structlog.get_logger()
+BATCH = 100
+GONE = frozenset({ShareStatus.ERROR_DELETING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervisor:
+    """Looks after the backends of one manager."""
+
+    db: Database
+    backends: Collection[Backend]
+
+    def resume(self) -> None:
+        """Have everything looked at once: nobody knows what happened since the last start."""
+        for backend in self.backends:
+            with self.db.read() as tx:
+                servers = share_servers.find(tx, {"host": backend.host})
+                instances = share_instances.of_host(tx, backend.host)
+            self._look_at_servers(servers)
+            self._look_at_shares(
+                item
+                for item in instances
+                if item.status.in_motion or (item.made and item.share_server_id is None)
+            )
+
+    def check(self) -> None:
+        """Have what no longer serves ensured again."""
+        for backend in self.backends:
+            try:
+                self._check(backend)
+            except AbacaError as error:
+                log.warning("servers_not_checked", backend=backend.name, error=str(error))
+
+    def collect(self, older_than: timedelta) -> list[str]:
+        """Have the plugins remove what nobody claims; says what was removed."""
+        removed: list[str] = []
+        plugins = {id(item.plugin): item for item in self.backends if item.plugin is not None}
+        for backend in plugins.values():
+            assert backend.plugin is not None  # noqa: S101 - selected above
+            try:
+                removed += collect(backend.plugin, self.db, now() - older_than)
+            except AbacaError as error:
+                log.warning("orphans_not_collected", backend=backend.name, error=str(error))
+        if removed:
+            log.warning("orphans_removed", what=removed)
+        return removed
+
+    def _check(self, backend: Backend) -> None:
+        driver = backend.driver
+        with self.db.read() as tx:
+            busy = queue.alive(tx, TaskKind.SHARE_SERVER)
+            servers = share_servers.find(tx, {"host": backend.host})
+            instances = share_instances.of_host(tx, backend.host)
+            working = queue.alive(tx, TaskKind.SHARE)
+        dead = [
+            item
+            for item in servers
+            if item.id not in busy
+            and item.status is ServerStatus.ACTIVE
+            and item.slot is not None
+            and not driver.check_server(server_view(item))
+        ]
+        if dead:
+            log.warning("share_servers_dead", servers=[item.id for item in dead])
+            self._look_at_servers(dead)
+        alone = [item for item in instances if item.share_server_id is None and item.made]
+        if alone and not driver.check_server(None):
+            log.warning("backend_server_dead", backend=backend.name)
+            self._look_at_shares(item for item in alone if item.id not in working)
+
+    def _look_at_servers(self, servers: Iterable[ShareServer]) -> None:
+        for batch in _batches(list(servers)):
+            with self.db.write() as tx:
+                for server in batch:
+                    queue.enqueue(
+                        tx,
+                        TaskKind.SHARE_SERVER,
+                        server.id,
+                        queue=server.host,
+                        lane=server.id,
+                        project_id=server.project_id,
+                        request_id=None,
+                    )
+
+    def _look_at_shares(self, instances: Iterable[ShareInstance]) -> None:
+        for batch in _batches([item for item in instances if item.status not in GONE]):
+            with self.db.write() as tx:
+                for instance in batch:
+                    queue.enqueue(
+                        tx,
+                        TaskKind.SHARE,
+                        instance.id,
+                        queue=instance.host,
+                        lane=instance.lane,
+                        project_id=None,
+                        request_id=None,
+                    )
+
+
+T = TypeVar("T")
+
+
+def _batches(items: list[T]) -> Iterable[list[T]]:
+    return (items[first : first + BATCH] for first in range(0, len(items), BATCH))
