@@ -13,6 +13,7 @@ translated where they enter (drivers, plugins, database, commands).
     │   ├── NotAcceptable 406            microversion out of range
     │   ├── Conflict 409
     │   ├── OverLimit 413                a quota
+    │   ├── Unprocessable 422            what the share type does not offer
     │   └── TooManyRequests 429
     ├── ServiceUnavailable 503           retriable
     │   └── DatabaseUnavailable          includes deadlocks and lost connections
@@ -122,6 +123,13 @@ class OverLimit(RequestError):
 
     status = 413
     kind = "overLimit"
+
+
+class Unprocessable(RequestError):
+    """Right in form, but of a thing that can't do it at all, now or later."""
+
+    status = 422
+    kind = "unprocessableEntity"
 
 
 class TooManyRequests(RequestError):

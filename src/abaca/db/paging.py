@@ -43,7 +43,7 @@ def fetch(
     if page.with_count:
         count = tx.scalar(select(func.count()).select_from(statement.subquery()))
     if page.marker is not None:
-        statement = statement.where(_after(tx, page, key, column))
+        statement = statement.where(_after(tx, statement, page, key, column))
     order = (column.desc(), key.desc()) if page.descending else (column.asc(), key.asc())
     statement = statement.order_by(None).order_by(*order)
     rows = tx.execute(statement.limit(page.limit + 1).offset(page.offset)).all()
@@ -52,9 +52,15 @@ def fetch(
 
 
 def _after(
-    tx: Tx, page: Page, key: ColumnElement[Any], column: ColumnElement[Any]
+    tx: Tx,
+    statement: Select[Any],
+    page: Page,
+    key: ColumnElement[Any],
+    column: ColumnElement[Any],
 ) -> ColumnElement[bool]:
-    marker = tx.execute(select(column).where(key == page.marker)).first()
+    # In the list itself: another project's item is no marker, and joins stay joined.
+    marked = statement.where(key == page.marker)
+    marker = tx.execute(marked.with_only_columns(column, maintain_column_froms=True)).first()
     if marker is None:
         raise BadRequest(f"marker={page.marker!r}: no such item.")
     value = marker[0]

@@ -29,6 +29,7 @@ from abaca.db.tables import (
     share_instances,
     share_type_extra_specs,
     shares,
+    snapshots,
 )
 from abaca.db.tables import share_metadata as metadata_rows
 from abaca.model.page import Page, Slice
@@ -144,6 +145,12 @@ def remove(tx: Tx, share_id: str) -> None:
     tx.execute(delete(shares).where(shares.c.id == share_id))
 
 
+def snapshot_count(tx: Tx, share_id: str) -> int:
+    """How many snapshots the share has, in whatever state."""
+    rows = select(func.count()).select_from(snapshots).where(snapshots.c.share_id == share_id)
+    return int(tx.scalar(rows))
+
+
 def clones_under_way(tx: Tx, snapshot_id: str, statuses: Collection[str]) -> int:
     """How many shares that are made from the snapshot have one of these statuses."""
     rows = select(func.count()).select_from(shares).join(share_instances, _JOINED)
@@ -155,7 +162,7 @@ def clones_under_way(tx: Tx, snapshot_id: str, statuses: Collection[str]) -> int
 
 def _select() -> Select[Any]:
     instance = [column.label(_PREFIX + column.name) for column in share_instances.c]
-    return select(*shares.c, *instance).join(share_instances, _JOINED)
+    return select(*shares.c, *instance).select_from(shares).join(share_instances, _JOINED)
 
 
 def _without_metadata(row: Row[Any]) -> Share:

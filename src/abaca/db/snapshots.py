@@ -114,7 +114,7 @@ def remove(tx: Tx, snapshot_id: str) -> None:
 
 def _select() -> Select[Any]:
     instance = [column.label(_PREFIX + column.name) for column in snapshot_instances.c]
-    return select(*snapshots.c, *instance).join(snapshot_instances, _JOINED)
+    return select(*snapshots.c, *instance).select_from(snapshots).join(snapshot_instances, _JOINED)
 
 
 def _snapshot(row: Row[Any]) -> Snapshot:

@@ -1,0 +1,104 @@
+"""What a request for a share leaves open: its type, and the share network it is put on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from abaca.context import Context
+from abaca.db import share_networks, share_types
+from abaca.db.database import Tx
+from abaca.errors import BadRequest, NotFound
+from abaca.model.page import Page
+from abaca.model.share import Share
+from abaca.model.share_network import ShareNetwork
+from abaca.model.share_type import ShareType
+from abaca.scheduler.driver_mode import DEFAULT_NETWORK_SPEC, needs_network
+from abaca.share.share_types import resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What the configuration says for requests that do not."""
+
+    share_type: str | None = None
+    """Name or ID."""
+    share_network: str | None = None
+    """Name or ID of a public share network."""
+
+
+def choose_type(
+    tx: Tx, ctx: Context, asked: str | None, defaults: Defaults, *, parent: Share | None
+) -> ShareType:
+    """The type asked for, else that of the snapshot's share, else the default."""
+    if parent is None:
+        return resolve(tx, ctx, asked, defaults.share_type)
+    if asked is not None and resolve(tx, ctx, asked, None).id != parent.share_type_id:
+        raise BadRequest(
+            f"share_type={asked!r}: a share made from a snapshot has the type of the "
+            "snapshot's share; leave share_type out."
+        )
+    found = share_types.get(tx, parent.share_type_id)
+    if found is None:
+        raise NotFound(f"Share type {parent.share_type_id} could not be found.")
+    return found
+
+
+def choose_network(
+    tx: Tx, ctx: Context, asked: str | None, share_type: ShareType, defaults: Defaults
+) -> ShareNetwork | None:
+    """The effective share network: the one asked for; else, where the type needs one, the default.
+
+    None where there is neither: whether that will do is the scheduler's to say.
+    """
+    if asked is not None:
+        return usable_network(tx, ctx, asked)
+    if not needs_network(share_type.extra_specs):
+        return None
+    return _default_network(tx, share_type, defaults)
+
+
+def usable_network(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
+    """A share network of the caller's project, or a public one; else `NotFound`.
+
+    For administrators too: a share on somebody else's network would put a share
+    server of their project there. It can't be removed until the transaction ends.
+    """
+    found = share_networks.visible(tx, network_id, ctx.project_id, lock=True)
+    if found is None:
+        raise NotFound(f"Share network {network_id} could not be found.")
+    return found
+
+
+def network_of(tx: Tx, share: Share) -> ShareNetwork | None:
+    """The share network that a share is on, whoever's it is."""
+    network_id = share.effective_share_network_id
+    return None if network_id is None else share_networks.visible(tx, network_id, None, lock=True)
+
+
+def _default_network(tx: Tx, share_type: ShareType, defaults: Defaults) -> ShareNetwork | None:
+    """By the type's extra spec, else by the configuration; never one instead of the other."""
+    for name, where in (
+        (share_type.extra_specs.get(DEFAULT_NETWORK_SPEC), f"share type {share_type.name}"),
+        (defaults.share_network, "the configuration"),
+    ):
+        if name:
+            return _public(tx, name, f"{DEFAULT_NETWORK_SPEC} = {name} of {where}")
+    return None
+
+
+def _public(tx: Tx, name_or_id: str, said: str) -> ShareNetwork:
+    """The public share network of this ID or name."""
+    found = share_networks.visible(tx, name_or_id, None, lock=True)
+    if found is None:
+        query = share_networks.NetworkQuery(project_id=None, name=name_or_id)
+        named = share_networks.find(tx, query, Page()).items
+        public = [network for network in named if network.is_public]
+        if len(public) > 1:
+            raise BadRequest(f"{said} names {len(public)} public share networks; use an ID there.")
+        found = public[0] if public else None
+    if found is None or not found.is_public:
+        raise BadRequest(
+            f"{said} is no public share network: an administrator has to mend it, "
+            "or add share_network_id to the request."
+        )
+    return found
