@@ -16,6 +16,7 @@ from abaca.db.tables.project import (
     projects,
     quota_classes,
     quotas,
+    revoked_tokens,
     role_assignments,
     users,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "projects",
     "quota_classes",
     "quotas",
+    "revoked_tokens",
     "role_assignments",
     "segments",
     "services",

@@ -73,3 +73,11 @@ application_credentials = Table(
     *stamps(),
     UniqueConstraint("user_id", "name"),
 )
+
+# Tokens given back before they expired; rows go once they would have expired anyway.
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("audit_id", String(64), primary_key=True),
+    Column("expires_at", UtcDateTime, nullable=False, index=True),
+)
