@@ -30,7 +30,7 @@ class Files:
 
     def database(self) -> Database:
         """The configured database, migrated. The caller closes it."""
-        from abaca.service import open_database  # noqa: PLC0415 - same
+        from abaca.service.state import open_database  # noqa: PLC0415 - same
 
         return open_database(self.load().service)
 

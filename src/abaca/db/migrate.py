@@ -71,9 +71,6 @@ def _run(tx: Tx, before: str | None) -> None:
     config.attributes["connection"] = tx.connection
     known = {item.revision for item in ScriptDirectory.from_config(config).walk_revisions()}
     if before is not None and before not in known:
-        raise ConfigError(
-            [
-                f"the database is at revision {before}, which this version does not know: upgrade Abaca"
-            ]
-        )
+        text = f"the database is at revision {before}, which this Abaca does not know"
+        raise ConfigError([f"{text}: install the version that made it, or a newer one"])
     command.upgrade(config, HEAD)

@@ -1,0 +1,55 @@
+"""`abaca db`: the database's schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from abaca.cli.options import Files, config_files
+
+if TYPE_CHECKING:
+    from abaca.db.database import Database
+
+
+@click.group()
+def db() -> None:
+    """Upgrade the database, or say its version. Services do the former by themselves."""
+
+
+def _open(files: Files) -> Database:
+    """The database as it is, not migrated."""
+    from abaca.db.database import Database  # noqa: PLC0415 - `abaca --help` must be quick
+    from abaca.service.state import make_state_path  # noqa: PLC0415
+
+    service = files.load().service
+    make_state_path(service)
+    return Database(service.database_url)
+
+
+@db.command()
+@config_files
+def upgrade(files: Files) -> None:
+    """Bring the database's schema to what this version needs."""
+    from abaca.db import migrate  # noqa: PLC0415
+
+    database = _open(files)
+    try:
+        done = migrate.upgrade(database)
+    finally:
+        database.close()
+    click.echo(f"{'upgraded to' if done else 'already at'} {migrate.HEAD}")
+
+
+@db.command()
+@config_files
+def version(files: Files) -> None:
+    """Say at which revision the database is, and which one this version needs."""
+    from abaca.db import migrate  # noqa: PLC0415
+
+    database = _open(files)
+    try:
+        found = migrate.version(database)
+    finally:
+        database.close()
+    click.echo(f"database {found or 'empty'}, this version needs {migrate.HEAD}")

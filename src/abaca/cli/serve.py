@@ -1,0 +1,42 @@
+"""`abaca serve`, `abaca api` and `abaca manager`: the processes of a deployment."""
+
+from __future__ import annotations
+
+import click
+
+from abaca.cli.options import Files, config_files
+
+
+def _run(files: Files, *, api: bool, managers: bool) -> None:
+    config = files.load(need_backends=managers)
+    from abaca.service.run import run  # noqa: PLC0415 - faults of the configuration come first
+
+    run(config, api=api, managers=managers, say=click.echo)
+
+
+@click.command()
+@config_files
+def serve(files: Files) -> None:
+    """Run the API and the share managers of this host in one process.
+
+    SIGTERM or Ctrl-C stops it; share servers go on serving, and the next start takes them up.
+    A wrong configuration ends it at once, with one line per fault and exit code 2.
+    """
+    _run(files, api=True, managers=True)
+
+
+@click.command()
+@config_files
+def api(files: Files) -> None:
+    """Run the API alone; it needs no privileges.
+
+    For several processes use any WSGI server with `abaca.wsgi:application`.
+    """
+    _run(files, api=True, managers=False)
+
+
+@click.command()
+@config_files
+def manager(files: Files) -> None:
+    """Run the share managers of this host alone, beside an API that runs elsewhere."""
+    _run(files, api=False, managers=True)
