@@ -173,6 +173,19 @@ def network_of(tx: Tx, server: ShareServer) -> ShareNetwork:
     return load(ShareNetwork, row, subnets=subnets)
 
 
+def condemn(tx: Tx, server_id: str) -> bool:
+    """Have it go whatever the delay; False, and nothing done, while shares are on it."""
+    locked = select(share_servers.c.id).where(share_servers.c.id == server_id).with_for_update()
+    if tx.scalar(locked) is None or _shares_on(tx, server_id):
+        return False
+    tx.execute(
+        update(share_servers)
+        .where(share_servers.c.id == server_id)
+        .values(slot=None, status=str(ServerStatus.DELETING), updated_at=now())
+    )
+    return True
+
+
 def retire(tx: Tx, server_id: str, idle_seconds: float) -> bool:
     """Take it out of use if it is to go: asked for, or empty for so long. True if it is to go.
 
