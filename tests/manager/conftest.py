@@ -1,0 +1,47 @@
+"""Fixtures: a control plane without the API, and share managers with fake backends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from abaca.manager.backend import Backend
+from abaca.manager.manager import ShareManager
+from abaca.manager.options import ManagerOptions
+from abaca.work.run import RetryOptions
+from abaca.work.worker import WorkOptions
+from support.control_plane import Api, StartManager, database
+
+FAST = ManagerOptions(
+    work=WorkOptions(
+        threads=4, stop_seconds=5, retry=RetryOptions(first=0.02, longest=0.1, jitter=0.01)
+    ),
+    supervise_seconds=0.2,
+    report_seconds=0.5,
+)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    """A database, and what the API would write into it."""
+    db = database(tmp_path)
+    yield Api(db)
+    db.close()
+
+
+@pytest.fixture
+def start(api: Api) -> Iterator[StartManager]:
+    """Start managers that are stopped with the test."""
+    started: list[ShareManager] = []
+
+    def begin(*backends: Backend, options: ManagerOptions = FAST) -> ShareManager:
+        manager = ShareManager(api.db, backends, options)
+        manager.start()
+        started.append(manager)
+        return manager
+
+    yield begin
+    for manager in started:
+        assert manager.stop(), "work was left under way"
