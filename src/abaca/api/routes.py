@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from abaca.api import (
     availability_zones,
+    share_network_subnets,
+    share_networks,
     share_types,
 )
 from abaca.api.policy import Rule
@@ -15,6 +17,8 @@ from abaca.api.routing import Route
 
 _RESOURCES = (
     availability_zones,
+    share_network_subnets,
+    share_networks,
     share_types,
 )
 
