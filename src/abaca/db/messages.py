@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select
 
 from abaca.db.database import Tx
+from abaca.db.paging import fetch
 from abaca.db.tables import messages, new_id, now
-from abaca.model.message import ActionId, DetailId, MessageLevel, MessageResource
+from abaca.model.message import ActionId, DetailId, Message, MessageLevel, MessageResource
+from abaca.model.page import Page, Slice
 
 KEPT = timedelta(days=30)
+FILTERS = (
+    "request_id",
+    "resource_type",
+    "resource_id",
+    "action_id",
+    "detail_id",
+    "message_level",
+)
+SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
+    "id": messages.c.id,
+    "project_id": messages.c.project_id,
+    "request_id": func.coalesce(messages.c.request_id, ""),
+    "resource_type": messages.c.resource_type,
+    "resource_id": func.coalesce(messages.c.resource_id, ""),
+    "action_id": messages.c.action_id,
+    "detail_id": messages.c.detail_id,
+    "message_level": messages.c.message_level,
+    "expires_at": messages.c.expires_at,
+    "created_at": messages.c.created_at,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageQuery:
+    """Which messages a list is of."""
+
+    project_id: str | None
+    """None: every project's."""
+    equal: Mapping[str, str] = field(default_factory=dict)
+    """Exact values, by name (one of `FILTERS`)."""
+    created_since: datetime | None = None
+    created_before: datetime | None = None
 
 
 def add(
@@ -41,6 +78,33 @@ def add(
             created_at=stamp,
         )
     )
+
+
+def get(tx: Tx, message_id: str, project_id: str | None) -> Message | None:
+    """The message, if it is this project's (None: anybody's) and has not expired."""
+    return tx.one(Message, _of(project_id).where(messages.c.id == message_id))
+
+
+def find(tx: Tx, query: MessageQuery, page: Page) -> Slice[Message]:
+    """The page of the list."""
+    statement = _of(query.project_id)
+    for name, value in query.equal.items():
+        statement = statement.where(messages.c[name] == value)
+    if query.created_since is not None:
+        statement = statement.where(messages.c.created_at >= query.created_since)
+    if query.created_before is not None:
+        statement = statement.where(messages.c.created_at <= query.created_before)
+    return fetch(tx, Message, statement, page, key=messages.c.id, columns=SORT_KEYS)
+
+
+def remove(tx: Tx, message_id: str) -> None:
+    """Delete the message; succeeds on unknown."""
+    tx.execute(delete(messages).where(messages.c.id == message_id))
+
+
+def _of(project_id: str | None) -> Select[Any]:
+    statement = select(messages).where(messages.c.expires_at > now())
+    return statement if project_id is None else statement.where(messages.c.project_id == project_id)
 
 
 def purge(tx: Tx) -> int:

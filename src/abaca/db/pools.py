@@ -8,11 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from abaca.db.database import Tx
+from abaca.db.services import UP_SECONDS
 from abaca.db.tables import now, pools, services, share_instances
 from abaca.model.pool import Pool
-
-UP_SECONDS = 60
-"""A service that was not seen for so long is down: nothing is placed on its pools."""
 
 
 def live(tx: Tx) -> list[Pool]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import insert, select, update
 
 from abaca.db.database import Tx
 from abaca.db.tables import now, services
 from abaca.model.pool import Service
 
+UP_SECONDS = 60
+"""A service that was not seen for so long is down: nothing is placed on its pools."""
 SHARE_MANAGER = "manila-share"
 """The name that clients of this API know a share manager by."""
 
@@ -37,3 +41,18 @@ def seen(tx: Tx, host: str, availability_zone: str, *, binary: str = SHARE_MANAG
             created_at=stamp,
         )
     )
+
+
+def switch(tx: Tx, host: str, binary: str, *, disabled: bool, reason: str | None = None) -> bool:
+    """Have the scheduler use the service or not; False if there is none."""
+    result = tx.execute(
+        update(services)
+        .where(services.c.host == host, services.c.binary == binary)
+        .values(disabled=disabled, disabled_reason=reason if disabled else None)
+    )
+    return result.rowcount == 1
+
+
+def is_up(service: Service) -> bool:
+    """True if it was seen of late."""
+    return service.seen_at > now() - timedelta(seconds=UP_SECONDS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
 
 from abaca.db.database import Tx, load
+from abaca.db.paging import fetch
 from abaca.db.tables import (
     access_rules,
     export_locations,
@@ -16,6 +17,7 @@ from abaca.db.tables import (
     shares,
 )
 from abaca.model.access_rule import AccessRule
+from abaca.model.page import Page, Slice
 from abaca.model.share import ExportLocation, Share, ShareInstance
 from abaca.states import AccessRulesStatus, AccessState
 
@@ -186,3 +188,46 @@ def remove(tx: Tx, instance: ShareInstance) -> None:
     others = select(func.count()).where(share_instances.c.share_id == instance.share_id)
     if not tx.scalar(others):
         tx.execute(delete(shares).where(shares.c.id == instance.share_id))
+
+
+def find(tx: Tx, equal: Mapping[str, str], page: Page) -> Slice[Share]:
+    """Shares with one of their instances each, of every project (administrators).
+
+    ``equal``: by name, one of `FILTERS`.
+    """
+    instance = [column.label(_PREFIX + column.name) for column in share_instances.c]
+    statement = select(*shares.c, *instance).join(
+        share_instances, share_instances.c.share_id == shares.c.id
+    )
+    for name, value in equal.items():
+        statement = statement.where(_where(name, value))
+    return fetch(
+        tx,
+        Share,
+        statement,
+        page,
+        key=share_instances.c.id,
+        columns={"id": share_instances.c.id, "created_at": share_instances.c.created_at},
+        make=lambda row: load(Share, row, instance=load(ShareInstance, row, prefix=_PREFIX)),
+    )
+
+
+def _where(name: str, value: str) -> ColumnElement[bool]:
+    if name.startswith("export_location_"):
+        location = export_locations.c
+        column = location.id if name == "export_location_id" else location.path
+        return exists().where(location.share_instance_id == share_instances.c.id, column == value)
+    column = shares.c[name] if name in {"share_type_id", "project_id"} else share_instances.c[name]
+    return column == value
+
+
+_PREFIX = "instance_"
+FILTERS = (
+    "share_id",
+    "status",
+    "host",
+    "share_server_id",
+    "availability_zone",
+    "project_id",
+    "share_type_id",
+)
