@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from abaca.db import tables
 from abaca.db.addresses import DatabaseLedger
@@ -180,3 +180,29 @@ def fake_subject(
 
 class _Unused:
     """The fake needs nothing of its host."""
+
+
+def share_server(database: Database, project: str = PROJECT) -> str:
+    """A row that allocations can hang on; its ID."""
+    network, server = str(uuid.uuid4()), str(uuid.uuid4())
+    stamp = tables.now()
+    with database.write() as tx:
+        tx.execute(
+            insert(tables.share_networks).values(
+                id=network, project_id=project, status="active", is_public=False, created_at=stamp
+            )
+        )
+        tx.execute(
+            insert(tables.share_servers).values(
+                id=server,
+                project_id=project,
+                share_network_id=network,
+                host="host1@backend1",
+                availability_zone="nova",
+                status="creating",
+                next_export_id=1,
+                details={},
+                created_at=stamp,
+            )
+        )
+    return server
