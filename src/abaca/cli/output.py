@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+WIDE = 250
+"""Where nobody looks at it directly: one line per row."""
+
 
 def show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: str) -> None:
     """Print the rows: all they have as "json", these columns as a "table"."""
@@ -16,10 +19,14 @@ def show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: s
     if not rows:
         click.echo("none")
         return
-    from rich.console import Console  # noqa: PLC0415 - `abaca --help` must be quick
+    from rich.box import SIMPLE  # noqa: PLC0415 - `abaca --help` must be quick
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(*(name.replace("_", " ") for name in columns))
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in columns:
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name.endswith("id"))
     for row in rows:
         table.add_row(*("" if row.get(name) is None else str(row[name]) for name in columns))
-    Console().print(table)
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=WIDE).print(table)
