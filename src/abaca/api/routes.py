@@ -7,19 +7,49 @@ named here.
 from __future__ import annotations
 
 from abaca.api import (
+    access_rules,
     availability_zones,
+    extensions,
+    limits,
+    messages,
+    quota_class_sets,
+    quota_sets,
+    scheduler_stats,
+    services,
+    share_actions,
+    share_export_locations,
+    share_instances,
+    share_metadata,
     share_network_subnets,
     share_networks,
+    share_servers,
     share_types,
+    shares,
+    snapshots,
 )
 from abaca.api.policy import Rule
 from abaca.api.routing import Route
 
 _RESOURCES = (
+    access_rules,
     availability_zones,
+    extensions,
+    limits,
+    messages,
+    quota_class_sets,
+    quota_sets,
+    scheduler_stats,
+    services,
+    share_actions,
+    share_export_locations,
+    share_instances,
+    share_metadata,
     share_network_subnets,
     share_networks,
+    share_servers,
     share_types,
+    shares,
+    snapshots,
 )
 
 ROUTES: tuple[Route, ...] = tuple(route for file in _RESOURCES for route in file.ROUTES)

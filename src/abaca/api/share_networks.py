@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from abaca.api import share_network_subnets as subnets
@@ -21,6 +20,7 @@ from abaca.api.policy import MEMBER, READER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route
 from abaca.api.share_network_subnets import SEGMENTATION, ShownSubnet
+from abaca.api.times import moment
 from abaca.context import Version
 from abaca.db import share_networks as db
 from abaca.db.database import Tx
@@ -194,8 +194,8 @@ def _query(request: Request) -> NetworkQuery:
         description=query.get("description"),
         name_part=query.get("name~") if parts else None,
         description_part=query.get("description~") if parts else None,
-        created_since=_time(request, "created_since"),
-        created_before=_time(request, "created_before"),
+        created_since=moment(request, "created_since"),
+        created_before=moment(request, "created_before"),
         provider=_provider(request),
         # There are no security services: no share network has one.
         nothing="security_service_id" in query,
@@ -230,17 +230,6 @@ def _provider(request: Request) -> Mapping[str, str | int]:
     if found.get("ip_version", 4) not in {4, 6}:
         raise BadRequest(f"ip_version={found['ip_version']}: give 4 or 6.")
     return found
-
-
-def _time(request: Request, name: str) -> datetime | None:
-    said = request.query.get(name)
-    if said is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(said)
-    except ValueError:
-        raise BadRequest(f"{name}={said!r}: give a date as yyyy-mm-dd.") from None
-    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 RULES = (

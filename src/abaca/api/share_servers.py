@@ -1,0 +1,195 @@
+"""Share servers, for administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from abaca.api.bodies import Body, Key, one_of
+from abaca.api.fields import Field, View
+from abaca.api.microversion import V
+from abaca.api.policy import ADMIN, Rule
+from abaca.api.request import Request
+from abaca.api.routing import Action, Route
+from abaca.db import allocations, pools, share_network_subnets, share_networks
+from abaca.db import share_servers as db
+from abaca.db.database import Tx
+from abaca.errors import NotFound
+from abaca.model.page import Slice
+from abaca.model.share_server import ShareServer
+from abaca.share import share_servers as use_case
+from abaca.states import ServerStatus
+
+DETAILED = "share_server:show"
+COLUMNS = ("host", "status", "project_id", "availability_zone")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A share server with what stands beside its row."""
+
+    server: ShareServer
+    network_name: str
+    subnet_id: str | None
+    details: dict[str, str]
+
+
+_SUMMARY: tuple[Field[Shown], ...] = (
+    Field("id", lambda s: s.server.id),
+    Field("project_id", lambda s: s.server.project_id),
+    Field("status", lambda s: str(s.server.status)),
+    Field("host", lambda s: s.server.host),
+    Field("share_network_id", lambda s: s.server.share_network_id),
+    Field("share_network_name", lambda s: s.network_name),
+    Field("updated_at", lambda s: s.server.updated_at),
+    # Abaca makes and removes its servers itself; none was brought in from elsewhere.
+    Field("is_auto_deletable", lambda _: True, since=V(2, 49)),
+    Field("identifier", lambda s: s.server.id, since=V(2, 49)),
+    Field("share_network_subnet_id", lambda s: s.subnet_id, since=V(2, 51)),
+    Field("task_state", lambda _: None, since=V(2, 57)),
+    Field("source_share_server_id", lambda _: None, since=V(2, 57)),
+    Field("security_service_update_support", lambda _: False, since=V(2, 63)),
+)
+LISTED: View[Shown] = View("share_server", "share_servers", _SUMMARY, id=lambda s: s.server.id)
+VIEW: View[Shown] = View(
+    "share_server",
+    "share_servers",
+    (
+        *_SUMMARY,
+        Field("created_at", lambda s: s.server.created_at),
+        Field("backend_details", lambda s: s.details),
+    ),
+    id=LISTED.id,
+)
+
+
+def index(request: Request) -> dict[str, Any]:
+    """Share servers of every project, newest first, narrowed by the filters."""
+    query = request.query
+    with request.db.read() as tx:
+        equal = {name: query[name] for name in COLUMNS if name in query}
+        found = _shown(tx, db.find(tx, equal))
+    wanted = query.get("share_network") or query.get("share_network_id")
+    if wanted is not None:
+        found = [s for s in found if wanted in {s.server.share_network_id, s.network_name}]
+    if "share_network_subnet_id" in query and request.version >= V(2, 51):
+        found = [s for s in found if s.subnet_id == query["share_network_subnet_id"]]
+    return LISTED.many(request, Slice(items=tuple(found), more=False, count=None))
+
+
+def show(request: Request) -> dict[str, Any]:
+    """One share server."""
+    with request.db.read() as tx:
+        return VIEW.one(request, _one(request, tx))
+
+
+def details(request: Request) -> dict[str, Any]:
+    """What it is made of: the driver's word, its mode, segmentation and addresses."""
+    with request.db.read() as tx:
+        return {"details": _one(request, tx).details}
+
+
+def delete(request: Request) -> None:
+    """Have it removed, if no share is on it."""
+    with request.db.write() as tx:
+        use_case.delete(tx, request.ctx, request.params["id"])
+
+
+def reset_status(request: Request) -> None:
+    """Set the status by hand, and nothing else."""
+    with request.db.write() as tx:
+        server = _server(request, tx)
+        db.set_status(tx, server.id, ServerStatus(request.body["status"]))
+
+
+def _server(request: Request, tx: Tx) -> ShareServer:
+    server = db.get(tx, request.params["id"])
+    if server is None:
+        raise NotFound(f"Share server {request.params['id']} could not be found.")
+    return server
+
+
+def _one(request: Request, tx: Tx) -> Shown:
+    server = _server(request, tx)
+    (found,) = _shown(tx, [server])
+    facts = _facts(tx, server)
+    return Shown(
+        server=server,
+        network_name=found.network_name,
+        subnet_id=found.subnet_id,
+        details={**facts, **found.details},
+    )
+
+
+def _shown(tx: Tx, servers: Sequence[ShareServer]) -> list[Shown]:
+    ids = sorted({server.share_network_id for server in servers})
+    names = share_networks.names(tx, ids)
+    subnets = share_network_subnets.of_networks(tx, ids)
+    return [
+        Shown(
+            server=server,
+            network_name=names.get(server.share_network_id) or server.share_network_id,
+            subnet_id=next(
+                (
+                    subnet.id
+                    for subnet in subnets.get(server.share_network_id, ())
+                    if subnet.availability_zone in {None, server.availability_zone}
+                ),
+                None,
+            ),
+            details=dict(server.details),
+        )
+        for server in servers
+    ]
+
+
+def _facts(tx: Tx, server: ShareServer) -> dict[str, str]:
+    """What the helper gave the server, and the mode that its backend has."""
+    mode = next((str(p.driver_mode) for p in pools.every(tx) if p.host == server.host), "")
+    facts = {"driver_mode": mode} if mode else {}
+    given = [
+        row.allocation for row in allocations.of_server(tx, server.id) if row.allocation is not None
+    ]
+    if not given:
+        return facts
+    segments = [item.segment for item in given]
+    return facts | {
+        "network_type": _joined(str(item.network_type) for item in segments),
+        "segmentation_id": _joined(
+            str(item.segmentation_id) for item in segments if item.segmentation_id is not None
+        ),
+        "addresses": _joined(str(address) for item in given for address in item.addresses),
+        "cidr": _joined(str(subnet.cidr) for item in segments for subnet in item.subnets),
+        "mtu": _joined(str(item.mtu) for item in segments),
+    }
+
+
+def _joined(words: Any) -> str:  # noqa: ANN401 - any iterable of strings
+    return ",".join(dict.fromkeys(words))
+
+
+RULES = (
+    Rule("share_server:index", ADMIN, "List share servers."),
+    Rule("share_server:show", ADMIN, "See a share server."),
+    Rule("share_server:details", ADMIN, "See what a share server is made of."),
+    Rule("share_server:delete", ADMIN, "Delete a share server without shares."),
+    Rule("share_server:reset_status", ADMIN, "Set the status of a share server by hand."),
+)
+
+RESET = Body(None, (Key(name="status", check=one_of(*ServerStatus), required=True),))
+_ONE = "/share-servers/{id}"
+ROUTES = (
+    Route("GET", "/share-servers", index, "share_server:index"),
+    Route("GET", _ONE, show, "share_server:show"),
+    Route("GET", f"{_ONE}/details", details, "share_server:details"),
+    Route("DELETE", _ONE, delete, "share_server:delete", 202),
+    Route(
+        "POST",
+        f"{_ONE}/action",
+        None,
+        None,
+        since=V(2, 49),
+        actions=(Action("reset_status", reset_status, "share_server:reset_status", body=RESET),),
+    ),
+)
