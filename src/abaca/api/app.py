@@ -21,17 +21,18 @@ from typing import Any
 from urllib.parse import unquote
 
 import falcon
-import msgspec
 import structlog
 
 from abaca.api import microversion
 from abaca.api.auth import Authenticator
 from abaca.api.policy import Policy
+from abaca.api.reading import read_json
 from abaca.api.rendering import write_error, write_json
 from abaca.api.request import Query, Request, Response
 from abaca.api.routes import ROUTES
 from abaca.api.routing import Action, Route, Table
 from abaca.api.settings import ApiSettings
+from abaca.api.urls import base_url
 from abaca.api.versions import Versions
 from abaca.context import Context
 from abaca.db.database import Database
@@ -63,8 +64,8 @@ def make_app(
     app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(AbacaError, _abaca_error)
     app.add_error_handler(falcon.HTTPError, _http_error)
-    app.add_route("/", Versions(settings.public_endpoint, 300))
-    app.add_route("/v2", Versions(settings.public_endpoint, 200))
+    app.add_route("/", Versions(settings, 300))
+    app.add_route("/v2", Versions(settings, 200))
     app.add_route("/healthcheck", _Health())
     app.add_sink(_nowhere)  # of the sinks that match, Falcon takes the last one added
     authenticator.mount(app)
@@ -120,7 +121,7 @@ class _Api:
         if parts[0] not in self.table.roots:
             _same_project(parts.pop(0), ctx)
         route, params = self.table.find(req.method, parts, ctx.version)
-        raw = self._json(req)
+        raw = read_json(req, self.settings.max_body_bytes)
         target: Route | Action = route
         if route.actions:
             target, raw = route.action(raw, ctx.version)
@@ -133,7 +134,7 @@ class _Api:
             db=self.db,
             settings=self.settings,
             policy=self.policy,
-            base_url=self.settings.public_endpoint or req.prefix,
+            base_url=base_url(req, self.settings),
             path=req.path,
             query=Query(req.query_string),
             params=params,
@@ -170,18 +171,6 @@ class _Api:
             credentials=dict(caller.credentials),
         )
         return replace(ctx, is_admin=self.policy.is_admin(ctx))
-
-    def _json(self, req: falcon.Request) -> object:
-        """The body as JSON says it; None if there is none."""
-        if (req.content_length or 0) > self.settings.max_body_bytes:
-            raise BadRequest(f"The body is longer than {self.settings.max_body_bytes} bytes.")
-        data = req.bounded_stream.read(self.settings.max_body_bytes + 1)
-        if not data:
-            return None
-        try:
-            return msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadRequest(f"The body is no JSON: {error}.") from None
 
     def _handle(self, target: Route | Action, request: Request) -> object:
         """The handler's answer; a transaction that lost against another is tried again."""
@@ -226,7 +215,7 @@ def _abaca_error(
 ) -> None:
     if error.status >= 500:  # noqa: PLR2004 - ours to mend
         log.error("request.failed", request_id=req.context.request_id, error=error.message)
-    write_error(resp, error)
+    write_error(resp, error, keystone=req.path.startswith("/identity"))
 
 
 def _http_error(

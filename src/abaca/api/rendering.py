@@ -21,12 +21,17 @@ def write_json(resp: falcon.Response, body: object, status: int) -> None:
     resp.content_type = falcon.MEDIA_JSON
 
 
-def write_error(resp: falcon.Response, error: AbacaError) -> None:
-    """``{"badRequest": {"code": 400, "message": ...}}``: what the caller may be told."""
+def write_error(resp: falcon.Response, error: AbacaError, *, keystone: bool = False) -> None:
+    """``{"badRequest": {"code": 400, "message": ...}}``: what the caller may be told.
+
+    ``keystone``: in the form of the Identity API, ``{"error": {...}}``.
+    """
     body: dict[str, object] = {"code": error.status, "message": error.told}
     if isinstance(error, NotAcceptable):
         body |= {"min_version": str(MIN), "max_version": str(MAX)}
-    write_json(resp, {error.kind: body}, error.status)
+    if keystone:
+        body["title"] = falcon.code_to_http_status(error.status).partition(" ")[2]
+    write_json(resp, {"error" if keystone else error.kind: body}, error.status)
     seconds = retry_after(error)
     if seconds is not None:
         resp.set_header("Retry-After", str(seconds))

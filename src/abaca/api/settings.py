@@ -14,6 +14,8 @@ class ApiSettings:
 
     public_endpoint: str | None = None
     """Base of the URLs in answers (``https://shares.example.org``); None: as the client called."""
+    trusted_proxy: tuple[str, ...] = ()
+    """Addresses whose ``X-Forwarded-*`` headers are believed."""
     max_limit: int = 1000
     """Longest page of a list."""
     default_share_type: str | None = None

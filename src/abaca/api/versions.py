@@ -8,11 +8,13 @@ import falcon
 
 from abaca.api.microversion import MAX, MIN
 from abaca.api.rendering import write_json
+from abaca.api.settings import ApiSettings
+from abaca.api.urls import base_url
 
 UPDATED = "2026-11-01T00:00:00Z"
 
 
-def document(base_url: str) -> dict[str, Any]:
+def document(base: str) -> dict[str, Any]:
     """``{"versions": [...]}`` with exactly one element: some clients refuse more."""
     version = {
         "id": "v2.0",
@@ -21,7 +23,7 @@ def document(base_url: str) -> dict[str, Any]:
         "min_version": str(MIN),
         "updated": UPDATED,
         "links": [
-            {"rel": "self", "href": f"{base_url}/v2/"},
+            {"rel": "self", "href": f"{base}/v2/"},
             {
                 "rel": "describedby",
                 "type": "text/html",
@@ -41,10 +43,10 @@ def document(base_url: str) -> dict[str, Any]:
 class Versions:
     """``GET /`` (300: choose) and ``GET /v2/`` (200)."""
 
-    def __init__(self, base_url: str | None, status: int) -> None:
-        self._base_url = base_url
+    def __init__(self, settings: ApiSettings, status: int) -> None:
+        self._settings = settings
         self._status = status
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """The document."""
-        write_json(resp, document(self._base_url or req.prefix), self._status)
+        write_json(resp, document(base_url(req, self._settings)), self._status)
