@@ -155,6 +155,15 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "revoked_tokens",
+        sa.Column("audit_id", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("audit_id", name=op.f("pk_revoked_tokens")),
+    )
+    op.create_index(
+        op.f("ix_revoked_tokens_expires_at"), "revoked_tokens", ["expires_at"], unique=False
+    )
+    op.create_table(
         "segments",
         sa.Column("section", sa.String(length=255), nullable=False),
         sa.Column("subnet_key", sa.String(length=255), nullable=False),
