@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from collections.abc import Callable
+from wsgiref.types import WSGIApplication
 
 import structlog
 from cheroot import wsgi
 
 from abaca.api.app import make_app
-from abaca.api.auth import Authenticator
 from abaca.api.policy import Policy
 from abaca.api.routes import RULES
 from abaca.api.settings import ApiSettings
-from abaca.config import ApiConfig, AuthStrategy, Config
+from abaca.config import ApiConfig, Config
 from abaca.db.database import Database
+from abaca.service.auth import make_authenticator
 
 log = structlog.get_logger()
 
@@ -31,46 +31,10 @@ def make_api(config: Config, db: Database, say: Callable[[str], None]) -> WSGIAp
         default_share_type=api.default_share_type,
         default_share_network=api.default_share_network,
         quota_limits=api.quotas,
+        trusted_proxy=frozenset(api.trusted_proxy),
     )
     policy = Policy(RULES, file=api.policy_file)
-    app = make_app(db, settings, _authenticator(config, db), policy)
-    return BehindProxy(app, api.trusted_proxy) if api.trusted_proxy else app
-
-
-def _authenticator(config: Config, db: Database) -> Authenticator:
-    api = config.api
-    match api.auth_strategy:
-        case AuthStrategy.NONE:
-            from abaca.api.auth.none import NoAuth  # noqa: PLC0415 - only what is configured
-
-            return NoAuth(
-                project_id=api.none_project_id, user_id=api.none_user_id, role=api.none_role
-            )
-    raise NotImplementedError
-
-
-class BehindProxy:
-    """Believes X-Forwarded headers of known proxies, and of nobody else."""
-
-    def __init__(self, app: WSGIApplication, proxies: tuple[str, ...]) -> None:
-        self._app = app
-        self._proxies = frozenset(proxies)
-
-    def __call__(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        """As WSGI says."""
-        if environ.get("REMOTE_ADDR") in self._proxies:
-            if proto := _last(environ, "HTTP_X_FORWARDED_PROTO"):
-                environ["wsgi.url_scheme"] = proto
-            if host := _last(environ, "HTTP_X_FORWARDED_HOST"):
-                environ["HTTP_HOST"] = host
-            if client := _last(environ, "HTTP_X_FORWARDED_FOR"):
-                environ["REMOTE_ADDR"] = client
-        return self._app(environ, start)
-
-
-def _last(environ: WSGIEnvironment, name: str) -> str:
-    """What the nearest proxy said: those before it may be anybody's words."""
-    return str(environ.get(name, "")).rpartition(",")[2].strip()
+    return make_app(db, settings, make_authenticator(config, settings, db, say), policy)
 
 
 class ApiServer:
