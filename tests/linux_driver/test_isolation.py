@@ -90,7 +90,8 @@ def test_nobody_gets_in_without_a_rule(backend: Backend) -> None:
         with pytest.raises(NfsError) as refused:
             stranger.handle(path_of(made, ""))
         assert refused.value.status == NOENT
-    listed = made.machine.list(f"{made.location.partition(':')[0]}:/")
+    listed = made.machine.list(f"{made.location.partition(':')[0]}:/shares")
+    assert listed.returncode == 0
     assert made.share.id not in listed.stdout
 
 

@@ -119,7 +119,7 @@ class Host:
         self.cable(Machine(name), "uplink", "172.31.0.2/24", mtu=1600)
         self.ip("addr", "add", "172.31.0.1/24", "dev", "uplink")
         options = FabricOptions(
-            deployment=f"c{self.deployment[1:]}",
+            deployment=secrets.token_hex(4),
             vxlan_local=ip_address("172.31.0.2"),
             vxlan_peers=(ip_address("172.31.0.1"),),
         )

@@ -20,7 +20,7 @@ from abaca.linux import netns
 from abaca.linux.fabric import LinuxFabric
 from abaca.linux.wire import Wire
 from abaca.modes import DriverMode
-from support.helpers import FixedFlat, FixedManaged, address, vxlan
+from abaca.testing.helpers import FixedFlat, FixedManaged, address, vxlan
 from support.hostns import Host, Inside, Machine
 
 

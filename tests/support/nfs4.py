@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 from dataclasses import dataclass
+from typing import Self
 
 from abaca.linux import netns
 
@@ -86,7 +87,7 @@ class Nfs4Client:
         """Hang up."""
         self._socket.close()
 
-    def __enter__(self) -> Nfs4Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -166,7 +167,7 @@ class Nfs4Client:
         return _word(_PUTFH) + _opaque(handle)
 
     def _compound(self, *operations: bytes, keep: int | None = None) -> _Reader:
-        """Run the operations; the result of the last, or of the one of that number, and what follows."""
+        """Run the operations; the result of the last (or of number ``keep``) and what follows."""
         answer = self._call(_opaque(b"") + _word(0, len(operations)) + b"".join(operations))
         status = answer.word()
         answer.opaque()

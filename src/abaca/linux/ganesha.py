@@ -30,6 +30,12 @@ _EXPORTS = DBusAddress(
     interface="org.ganesha.nfsd.exportmgr",
 )
 _MIB = 1 << 20
+_LONGEST_PREFIX = 99
+_MOST_ADDRESSES = 256
+
+
+class Unspeakable(LinuxError):
+    """NFS-Ganesha's configuration has no words for this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +77,7 @@ def render_export(export: Export, versions: Sequence[int]) -> str:
     )
     protocols = ", ".join(str(version) for version in versions)
     blocks = "".join(
-        f"  CLIENT {{ Clients = {client.network}; Protocols = {protocols}; "
+        f"  CLIENT {{ Clients = {spelled(client.network)}; Protocols = {protocols}; "
         f"Access_Type = {'RW' if client.writes else 'RO'}; }}\n"
         for client in ordered
     )
@@ -91,6 +97,25 @@ def render_export(export: Export, versions: Sequence[int]) -> str:
         f"{blocks}"
         "}\n"
     )
+
+
+def spelled(network: IPv4Network | IPv6Network) -> str:
+    """The network as NFS-Ganesha 4 can read it.
+
+    Its scanner knows no ``/0`` and, in IPv6, no prefix of three digits: those
+    are written as two halves or as single addresses. Raises `Unspeakable` for
+    IPv6 networks from /100 to /119, which are too large for that.
+    """
+    if network.prefixlen == 0:
+        return ", ".join(str(half) for half in network.subnets())
+    if network.version == 4 or network.prefixlen <= _LONGEST_PREFIX:  # noqa: PLR2004
+        return str(network)
+    if network.num_addresses > _MOST_ADDRESSES:
+        raise Unspeakable(
+            f"{network}: NFS-Ganesha can't be told of IPv6 networks from /100 to /119; "
+            "write a shorter prefix, or several rules from /120 on"
+        )
+    return ", ".join(str(address) for address in network)
 
 
 def render(options: GaneshaOptions, recovery: Path, exports: Sequence[Export]) -> str:
@@ -170,9 +195,12 @@ class Ganesha:
         try:
             method = "UpdateExport" if known else "AddExport"
             body = (str(draft), f"EXPORT(Export_Id={export.id})")
-            self.bus.call(_EXPORTS, method, "ss", body)
+            said = str(self.bus.call(_EXPORTS, method, "ss", body))
         finally:
             draft.unlink(missing_ok=True)
+        if "rror" in said:
+            # It drops what it can't read, and calls that success.
+            raise BusError(f"{method} of export {export.id}: {said}")
 
     def drop(self, export_id: int) -> None:
         """Serve it no more; succeeds on unknown."""

@@ -21,6 +21,7 @@ from abaca.drivers.driver import (
     Share,
     Snapshot,
 )
+from abaca.drivers.fabric import HostFabric
 from abaca.drivers.linux import nfs, server, storage, wires
 from abaca.drivers.linux.layout import Layout, NetworkRecord, Place, Rule, load
 from abaca.drivers.linux.network import wanted_network
@@ -78,11 +79,19 @@ class LinuxDriver:
         return cls(parse(values), host, fabric)
 
     def start(self) -> None:
-        """Check what is needed; bring back the servers that a reboot or a crash took."""
+        """Check what is needed; bring the single server back.
+
+        Share servers are brought back by `ensure_server`: only the manager
+        knows whether their addresses are still theirs.
+        """
         with _translated():
             check_programs(self._options, self._host.mode)
             self._layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._host.mode is DriverMode.SINGLE:
+            if self._fabric is not None:
+                missing = self._fabric.probe()
+                if missing:
+                    raise DriverError("\n".join(missing))
+            else:
                 place = self._layout.place(None)
                 with self._operation(place):
                     server.ensure_single(place, self._options)
@@ -171,6 +180,11 @@ class LinuxDriver:
                 shares=frozenset(share.id for place in places for share in place.shares()),
                 snapshots=frozenset(item.id for place in places for item in place.snapshots()),
             )
+
+    @property
+    def fabric(self) -> HostFabric:
+        """The wires of this host, for plugins that make routers."""
+        return HostFabric(self._wires)
 
     @property
     def _wires(self) -> LinuxFabric:

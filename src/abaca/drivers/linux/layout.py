@@ -34,6 +34,7 @@ from abaca.linux.image import Image
 
 SINGLE = "single"
 """Key of the one server of a backend in single_svm; no share server ID looks like it."""
+LOCKS = "locks"
 RUN_PATH = Path("/run/abaca")
 
 Record = TypeVar("Record")
@@ -188,7 +189,7 @@ class Layout:
             key=key,
             home=self.root / key,
             run=self.run / key,
-            lock=self.root / "locks" / f"{key}.lock",
+            lock=self.root / LOCKS / f"{key}.lock",
             netns=None if server_id is None else f"abaca-{self.deployment}-{short}",
         )
 
@@ -196,7 +197,9 @@ class Layout:
         """Those of every server that is there, wholly or in part."""
         if not self.root.is_dir():
             return []
-        keys = sorted(item.name for item in self.root.iterdir() if (item / "shares").is_dir())
+        keys = sorted(
+            item.name for item in self.root.iterdir() if item.is_dir() and item.name != LOCKS
+        )
         return [self.place(None if key == SINGLE else key) for key in keys]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from ipaddress import ip_network
 
-from abaca.drivers.linux.layout import Place, ShareRecord
+from abaca.drivers.linux.layout import Place, Rule, ShareRecord
 from abaca.drivers.linux.options import LinuxOptions
+from abaca.errors import AccessRuleUnsupported
 from abaca.linux import mounts
-from abaca.linux.ganesha import Client, Export, Ganesha, GaneshaOptions
+from abaca.linux.ganesha import Client, Export, Ganesha, GaneshaOptions, Unspeakable, spelled
 from abaca.linux.portmap import Portmap
 from abaca.steps import step
 
@@ -54,6 +56,15 @@ def export_of(place: Place, share: ShareRecord) -> Export:
             Client(network=ip_network(rule.network), writes=rule.writes) for rule in share.rules
         ),
     )
+
+
+def check_rules(rules: Iterable[Rule]) -> None:
+    """AccessRuleUnsupported if the NFS server can't express one of them."""
+    for rule in rules:
+        try:
+            spelled(ip_network(rule.network))
+        except Unspeakable as error:
+            raise AccessRuleUnsupported(str(error), told=str(error)) from error
 
 
 @step("server.create.nfs")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from abaca.drivers.linux.options import LinuxOptions
@@ -42,6 +44,7 @@ def check_programs(options: LinuxOptions, mode: DriverMode) -> None:
         missing.append("there is no /dev/loop-control: the kernel needs loop devices")
     if not _knows_btrfs():
         missing.append("the kernel has no btrfs: run `modprobe btrfs`")
+    missing += [_address_fault(item) for item in options.export_addresses if not _is_ours(item)]
     if missing:
         raise DriverError("\n".join(missing))
 
@@ -50,3 +53,17 @@ def _knows_btrfs() -> bool:
     known = Path("/proc/filesystems").read_text(encoding="ascii").split()
     modules = Path("/lib/modules") / os.uname().release
     return "btrfs" in known or any(modules.glob("kernel/fs/btrfs/*"))
+
+
+def _is_ours(address: IPv4Address | IPv6Address) -> bool:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return False
+    return True
+
+
+def _address_fault(address: IPv4Address | IPv6Address) -> str:
+    return f"export_addresses: {address} is no address of this host; configure it first"

@@ -70,6 +70,7 @@ class Shares:
     def apply(self, share: Share, rules: tuple[Rule, ...]) -> None:
         """Exactly these rules are in force."""
         record = msgspec.structs.replace(self._known(share), rules=rules)
+        nfs.check_rules(rules)
         save(self.place.share_path(record.id), record)
         nfs.publish(self.place, self.options, record)
 
@@ -221,6 +222,14 @@ class Shares:
         source = self.place.subvolume(share.project_id, share.id)
         target = self.place.snapshot(share.project_id, snapshot.id)
         btrfs.copy(source, target, limit=None, read_only=True)
+        # Counted again, exactly: the share was in use between the count and the snapshot.
+        record = SnapshotRecord(
+            id=snapshot.id,
+            share_id=share.id,
+            project_id=share.project_id,
+            size=btrfs.referenced(target),
+        )
+        save(self.place.snapshot_path(snapshot.id), record)
         storage.open_image(self.place, share.project_id)
 
     @step("snapshot.delete.subvolume")
