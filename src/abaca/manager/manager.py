@@ -60,8 +60,8 @@ class ShareManager:
         for backend in self._backends:
             backend.driver.start()
             log.info("backend_started", backend=backend.name, mode=str(backend.mode))
-        self._reporter.report()
         self._supervisor.resume()
+        self._reporter.report()
         self._pool.start()
         self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
         self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)

@@ -1,0 +1,150 @@
+"""What is asked of a service that is killed meanwhile.
+
+Each scenario yields when it has asked for something; it goes on when all tasks
+are done, and asserts what must be true then, whatever happened in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from abaca.modes import DriverMode
+from abaca.states import AccessRulesStatus, ShareStatus, SnapshotStatus
+from support.control_plane import Api
+from support.crash_fake import world
+
+Stages = Iterator[None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A service is under way, with its database and its world."""
+
+    api: Api
+    folder: Path
+    restart: Callable[..., None]
+    """Stop the service and start it with other arguments."""
+
+
+def _new_share(stage: Stage) -> tuple[str, str, str]:
+    type_id = stage.api.share_type(DriverMode.MANAGED)
+    network = stage.api.share_network()
+    return stage.api.share(type_id, network_id=network), type_id, network
+
+
+def _status(api: Api, share_id: str) -> ShareStatus | None:
+    share = api.read(share_id)
+    return share.instance.status if share else None
+
+
+def life(stage: Stage) -> Stages:
+    """A share with all that may happen to it; nothing is left at the end."""
+    api = stage.api
+    share, type_id, network = _new_share(stage)
+    yield
+    assert _status(api, share) is ShareStatus.AVAILABLE
+    rule = api.allow(share, "10.0.0.0/8")
+    api.resize(share, 2)
+    yield
+    found = api.read(share)
+    assert found is not None
+    assert (found.size, found.instance.status) == (2, ShareStatus.AVAILABLE)
+    assert found.instance.access_rules_status is AccessRulesStatus.ACTIVE
+    made = world(stage.folder, "first").shares[found.instance.id]
+    assert (made.size_gib, made.rules) == (2, [("10.0.0.0/8", "rw")])
+    snapshot = api.snapshot(share)
+    yield
+    api.revert(share, snapshot)
+    clone = api.share(type_id, network_id=network, snapshot_id=snapshot)
+    yield
+    assert _status(api, share) is ShareStatus.AVAILABLE
+    assert _status(api, clone) is ShareStatus.AVAILABLE
+    assert [row["status"] for row in api.rows("share_servers")] == ["active"]
+    (row,) = api.rows("snapshot_instances")
+    assert row["status"] == SnapshotStatus.AVAILABLE
+    api.deny(share, rule)
+    api.delete(clone)
+    api.delete_snapshot(snapshot)
+    yield
+    assert world(stage.folder, "first").shares[found.instance.id].rules == []
+    api.delete(share)
+    yield
+    for table in ("shares", "share_servers", "snapshots", "access_rules"):
+        assert api.rows(table) == [], table
+
+
+def refused(stage: Stage) -> Stages:
+    """The backend can't make the share at all: an error, a message, and nothing left."""
+    share, *_ = _new_share(stage)
+    yield
+    assert _status(stage.api, share) is ShareStatus.ERROR
+    assert len(stage.api.messages()) == 1
+    assert stage.api.rows("share_servers") == []
+    stage.api.delete(share)
+    yield
+    assert stage.api.rows("shares") == []
+
+
+def elsewhere(stage: Stage) -> Stages:
+    """The backend is full: the other one takes the share, and nothing is left on the first."""
+    share, *_ = _new_share(stage)
+    yield
+    found = stage.api.read(share)
+    assert found is not None
+    assert found.instance.status is ShareStatus.AVAILABLE
+    assert found.instance.host == "node1@second"
+    assert [row["host"] for row in stage.api.rows("share_servers")] == ["node1@second"]
+    assert world(stage.folder, "first").servers == {}
+
+
+def stuck(stage: Stage) -> Stages:
+    """The backend can't remove the share: it says so, and the row stays."""
+    share, *_ = _new_share(stage)
+    yield
+    assert _status(stage.api, share) is ShareStatus.AVAILABLE
+    stage.api.delete(share)
+    yield
+    assert _status(stage.api, share) is ShareStatus.ERROR_DELETING
+    assert len(stage.api.messages()) == 1
+
+
+def no_snapshot(stage: Stage) -> Stages:
+    """The backend can't take a snapshot: an error, and a message."""
+    share, *_ = _new_share(stage)
+    yield
+    stage.api.snapshot(share)
+    yield
+    (row,) = stage.api.rows("snapshot_instances")
+    assert row["status"] == SnapshotStatus.ERROR
+    assert len(stage.api.messages()) == 1
+
+
+def healed(stage: Stage) -> Stages:
+    """After a start with another configuration the share is exported as that says."""
+    share, *_ = _new_share(stage)
+    yield
+    stage.restart(addresses=2)
+    yield
+    assert _status(stage.api, share) is ShareStatus.AVAILABLE
+    assert len(stage.api.rows("export_locations")) == 2
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What to ask, of a service started with these arguments."""
+
+    stages: Callable[[Stage], Stages]
+    arguments: dict[str, object] = field(default_factory=dict)
+
+
+LIFE = Scenario(life)
+SPECIAL = {
+    "share.give_up.record": Scenario(refused, {"fail": ["ensure_share:DriverError:99"]}),
+    "share.move.record": Scenario(elsewhere, {"fail": ["ensure_share:StorageFull:99"]}),
+    "share.fail.record": Scenario(stuck, {"fail": ["remove_share:DriverError:99"]}),
+    "snapshot.fail.record": Scenario(no_snapshot, {"fail": ["ensure_snapshot:DriverError:99"]}),
+    "server.heal.record": Scenario(healed),
+}
+"""Scenarios that reach the steps which no good life reaches."""
