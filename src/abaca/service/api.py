@@ -31,7 +31,7 @@ def make_api(config: Config, db: Database, say: Callable[[str], None]) -> WSGIAp
         default_share_type=api.default_share_type,
         default_share_network=api.default_share_network,
         quota_limits=api.quotas,
-        trusted_proxy=api.trusted_proxy,
+        trusted_proxy=frozenset(api.trusted_proxy),
     )
     policy = Policy(RULES, file=api.policy_file)
     return make_app(db, settings, make_authenticator(config, settings, db, say), policy)
