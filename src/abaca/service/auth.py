@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from abaca.api.auth import Authenticator
@@ -13,9 +13,6 @@ from abaca.errors import ConfigError
 
 if TYPE_CHECKING:
     from abaca.identity.login import Login
-
-KEY_FILE = "token-keys"
-"""In state_path; copied to every host that runs an API of this deployment."""
 
 
 def make_authenticator(
@@ -34,7 +31,25 @@ def make_authenticator(
             from abaca.api.auth.builtin import Builtin  # noqa: PLC0415 - same
 
             return Builtin(_login(config, db, say), settings, db)
-    raise ConfigError([f"[DEFAULT] auth_strategy: {api.auth_strategy} can't be used yet"])
+        case AuthStrategy.HTTP_BASIC:
+            from abaca.api.auth.http_basic import HttpBasic  # noqa: PLC0415 - same
+
+            return HttpBasic(_login(config, db, say), settings, db)
+        case AuthStrategy.KEYSTONE:
+            return _keystone(config)
+
+
+def _keystone(config: Config) -> Authenticator:
+    """ConfigError where keystonemiddleware is not installed, or refuses its options."""
+    try:
+        from abaca.api.auth.keystone import Keystone  # noqa: PLC0415 - same
+    except ImportError as error:
+        text = "keystone needs the package keystonemiddleware: pip install 'abaca[keystone]'"
+        raise ConfigError([f"[DEFAULT] auth_strategy: {text}"]) from error
+    try:
+        return Keystone(config.api.keystone)
+    except Exception as error:  # it has no error class of its own for this
+        raise ConfigError([f"[keystone_authtoken]: {error}"]) from error
 
 
 def _login(config: Config, db: Database, say: Callable[[str], None]) -> Login:
@@ -42,7 +57,7 @@ def _login(config: Config, db: Database, say: Callable[[str], None]) -> Login:
     from abaca.identity.accounts import Accounts  # noqa: PLC0415 - same
     from abaca.identity.login import Login  # noqa: PLC0415
     from abaca.identity.passwords import Failures, Hasher  # noqa: PLC0415
-    from abaca.identity.tokens import Tokens  # noqa: PLC0415
+    from abaca.identity.tokens import KEY_FILE, Tokens  # noqa: PLC0415
 
     hasher = Hasher()
     first = Accounts(db, hasher).first_start()
