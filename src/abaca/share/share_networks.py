@@ -81,18 +81,15 @@ def seen(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
     return network
 
 
-def usable(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
-    """As `seen`, and it stays until the end of the write transaction that puts a share on it."""
+def managed(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
+    """As `seen`, to change it: nobody puts a share on it until the transaction ends.
+
+    `Forbidden` for a public one of another project's.
+    """
     project = None if ctx.is_admin else ctx.project_id
     network = share_networks.visible(tx, network_id, project, lock=True)
     if network is None:
         raise NotFound(f"Share network {network_id} could not be found.")
-    return network
-
-
-def managed(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
-    """As `usable`, to change it; `Forbidden` for a public one of another project's."""
-    network = usable(tx, ctx, network_id)
     if not ctx.is_admin and network.project_id != ctx.project_id:
         raise Forbidden(f"Share network {network_id} belongs to another project.")
     return network
