@@ -63,7 +63,6 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "host": func.coalesce(share_instances.c.host, ""),
     "share_server_id": func.coalesce(share_instances.c.share_server_id, ""),
 }
-ADMIN_SORT_KEYS = frozenset({"host", "share_server_id"})
 _EQUAL: Mapping[str, ColumnElement[Any]] = {
     "name": shares.c.name,
     "description": shares.c.description,
@@ -95,6 +94,8 @@ class ShareQuery:
     extra_specs: Mapping[str, str] = field(default_factory=dict)
     export_location_id: str | None = None
     export_location_path: str | None = None
+    hidden_locations: bool = False
+    """Export locations that only administrators see count too."""
     nothing: bool = False
     """No share fits: a filter names something that no share has."""
 
@@ -212,7 +213,8 @@ def _beside(query: ShareQuery) -> list[ColumnElement[bool]]:
     ):
         if wanted is not None:
             here = location.share_instance_id == share_instances.c.id
-            conditions.append(exists().where(here, column == wanted))
+            seen = here if query.hidden_locations else and_(here, ~location.is_admin_only)
+            conditions.append(exists().where(seen, column == wanted))
     return conditions
 
 

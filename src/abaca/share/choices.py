@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from abaca.context import Context
 from abaca.db import share_networks, share_types
 from abaca.db.database import Tx
 from abaca.errors import BadRequest, NotFound
 from abaca.model.page import Page
+from abaca.model.quota import DEFAULT_LIMITS, Resource
 from abaca.model.share import Share
 from abaca.model.share_network import ShareNetwork
 from abaca.model.share_type import ShareType
@@ -24,6 +26,8 @@ class Defaults:
     """Name or ID."""
     share_network: str | None = None
     """Name or ID of a public share network."""
+    limits: Mapping[Resource, int] = field(default_factory=lambda: dict(DEFAULT_LIMITS))
+    """Quotas of a project for which no others were set."""
 
 
 def choose_type(

@@ -92,6 +92,7 @@ def create(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Share:
             Resource.PER_SHARE_GIGABYTES: plan.size,
         },
         share_type_id=plan.share_type.id,
+        defaults=defaults.limits,
     )
     share = _new(ctx, wanted, plan)
     found = place(tx, _placement_request(share, plan))

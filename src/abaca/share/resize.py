@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from abaca.context import Context
 from abaca.db import quotas, share_types, shares
 from abaca.db.database import Tx
 from abaca.errors import BadRequest, Forbidden, NotFound, OverLimit
-from abaca.model.quota import Resource
+from abaca.model.quota import DEFAULT_LIMITS, Resource
 from abaca.model.share import Share
 from abaca.model.share_type import ShareType
 from abaca.share import quota
@@ -15,11 +17,28 @@ from abaca.share.lookup import own_share
 from abaca.share.tasks import enqueue_share
 from abaca.states import ShareStatus
 
-# Live work does not stand in the way of another size; the manager goes for the last one.
-RESIZABLE = frozenset({ShareStatus.AVAILABLE, ShareStatus.EXTENDING, ShareStatus.SHRINKING})
+# Live work does not stand in the way of another size, since the manager goes for the last one;
+# nor does a size that could not be had.
+RESIZABLE = frozenset(
+    {
+        ShareStatus.AVAILABLE,
+        ShareStatus.EXTENDING,
+        ShareStatus.EXTENDING_ERROR,
+        ShareStatus.SHRINKING,
+        ShareStatus.SHRINKING_ERROR,
+        ShareStatus.SHRINKING_POSSIBLE_DATA_LOSS,
+    }
+)
 
 
-def extend(tx: Tx, ctx: Context, share_id: str, size: int) -> None:
+def extend(
+    tx: Tx,
+    ctx: Context,
+    share_id: str,
+    size: int,
+    *,
+    limits: Mapping[Resource, int] = DEFAULT_LIMITS,
+) -> None:
     """Have the share grow to this many GiB.
 
     `BadRequest` unless that is more than it has, and for a share that is not in
@@ -40,6 +59,7 @@ def extend(tx: Tx, ctx: Context, share_id: str, size: int) -> None:
             share_type_id=share.share_type_id,
             project_id=share.project_id,
             user_id=share.user_id,
+            defaults=limits,
         )
     except OverLimit as error:
         raise Forbidden(error.message) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from abaca.context import Context
-from abaca.db import export_locations, share_metadata, share_types, shares
+from abaca.db import export_locations, share_metadata, share_networks, share_types, shares
 from abaca.db.database import Tx
 from abaca.errors import BadRequest, Forbidden, NotFound
 from abaca.model.page import Page, Slice
@@ -74,6 +74,8 @@ def delete(tx: Tx, ctx: Context, share_id: str) -> None:
         raise Forbidden(f"Share {share_id} still has {count} snapshot(s); delete them first.")
     if share.instance.host is None:
         shares.remove(tx, share_id)
+        if share.share_network_id is not None:
+            share_networks.finish_removal(tx, share.share_network_id)
         return
     shares.change_instance(tx, share.instance.id, status=ShareStatus.DELETING)
     enqueue_share(tx, ctx, share)

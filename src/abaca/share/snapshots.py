@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from abaca.context import Context
 from abaca.db import quotas, share_types, shares, snapshots
 from abaca.db.database import Tx
 from abaca.db.tables import new_id, now
 from abaca.errors import BadRequest, Conflict, Unprocessable
-from abaca.model.quota import Resource
+from abaca.model.quota import DEFAULT_LIMITS, Resource
 from abaca.model.share import Share
 from abaca.model.snapshot import Snapshot, SnapshotInstance
 from abaca.share import quota
@@ -22,15 +23,28 @@ from abaca.states import ShareStatus, SnapshotStatus
 _TAKEABLE = frozenset({ShareStatus.AVAILABLE, ShareStatus.EXTENDING, ShareStatus.SHRINKING})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSnapshot:
+    """What a request for a snapshot says."""
+
+    share_id: str
+    name: str | None = None
+    description: str | None = None
+    force: bool = False
+    """Whatever the share's status, if it exists at all."""
+
+
 def create(
-    tx: Tx, ctx: Context, share_id: str, *, name: str | None, description: str | None
+    tx: Tx, ctx: Context, wanted: NewSnapshot, *, limits: Mapping[Resource, int] = DEFAULT_LIMITS
 ) -> Snapshot:
     """A snapshot of the share that the manager will take; it belongs to the share's project."""
+    share_id = wanted.share_id
     quotas.lock_project(tx, own_share(tx, ctx, share_id).project_id)
     share = own_share(tx, ctx, share_id, lock=True)
     if not _offers(tx, share, SNAPSHOT):
         raise Unprocessable(f"Share {share_id} can't be snapshotted: its type has not {SNAPSHOT}.")
-    if share.instance.status not in _TAKEABLE:
+    forced = wanted.force and share.instance.made
+    if share.instance.status not in _TAKEABLE and not forced:
         raise BadRequest(
             f"Share {share_id} is {share.instance.status}; it must be available to be snapshotted."
         )
@@ -40,8 +54,9 @@ def create(
         {Resource.SNAPSHOTS: 1, Resource.SNAPSHOT_GIGABYTES: share.size},
         share_type_id=share.share_type_id,
         project_id=share.project_id,
+        defaults=limits,
     )
-    snapshot = _new(ctx, share, name, description)
+    snapshot = _new(ctx, share, wanted)
     snapshots.add(tx, snapshot)
     enqueue_snapshot(tx, ctx, share, snapshot)
     return snapshot
@@ -114,7 +129,7 @@ def _offers(tx: Tx, share: Share, feature: str) -> bool:
     return share_type is not None and offers(share_type, feature)
 
 
-def _new(ctx: Context, share: Share, name: str | None, description: str | None) -> Snapshot:
+def _new(ctx: Context, share: Share, wanted: NewSnapshot) -> Snapshot:
     stamp = now()
     snapshot_id = new_id()
     return Snapshot(
@@ -122,8 +137,8 @@ def _new(ctx: Context, share: Share, name: str | None, description: str | None) 
         project_id=share.project_id,
         user_id=ctx.user_id,
         share_id=share.id,
-        name=name,
-        description=description,
+        name=wanted.name,
+        description=wanted.description,
         size=share.size,
         share_size=share.size,
         share_proto=share.share_proto,

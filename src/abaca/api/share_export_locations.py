@@ -1,0 +1,82 @@
+"""Export locations: where a share is mounted from; things of their own since 2.9."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaca.api.fields import Field, Hidden, View
+from abaca.api.microversion import V
+from abaca.api.policy import ADMIN, READER, Rule
+from abaca.api.request import Request
+from abaca.api.routing import Route
+from abaca.errors import NotFound
+from abaca.model.page import Slice
+from abaca.model.share import ExportLocation, Share
+from abaca.share import shares
+
+SEE_HIDDEN = "share_export_location:see_hidden"
+
+VIEW: View[ExportLocation] = View(
+    "export_location",
+    "export_locations",
+    (
+        Field("id", lambda item: item.id, in_summary=True),
+        Field("uuid", lambda item: item.id, until=V(2, 13), in_summary=True),
+        Field("path", lambda item: item.path, in_summary=True),
+        Field("preferred", lambda item: item.preferred, since=V(2, 14), in_summary=True),
+        Field(
+            "share_instance_id",
+            lambda item: item.share_instance_id,
+            rule=SEE_HIDDEN,
+            hidden=Hidden.ABSENT,
+            in_summary=True,
+        ),
+        Field(
+            "is_admin_only",
+            lambda item: item.is_admin_only,
+            rule=SEE_HIDDEN,
+            hidden=Hidden.ABSENT,
+            in_summary=True,
+        ),
+        Field("created_at", lambda item: item.created_at, until=V(2, 13), in_summary=True),
+        Field("updated_at", lambda item: item.updated_at, until=V(2, 13), in_summary=True),
+        Field("created_at", lambda item: item.created_at, since=V(2, 14)),
+        Field("updated_at", lambda item: item.updated_at, since=V(2, 14)),
+    ),
+)
+
+
+def index(request: Request) -> dict[str, Any]:
+    """Every export location of a share that the caller may see."""
+    _, found = _found(request)
+    return VIEW.many(request, Slice(items=found, more=False, count=None), summary=True)
+
+
+def show(request: Request) -> dict[str, Any]:
+    """One export location of the share."""
+    share, found = _found(request)
+    wanted = request.params["location_id"]
+    for location in found:
+        if location.id == wanted:
+            return VIEW.one(request, location)
+    raise NotFound(f"Export location {wanted} could not be found on share {share.id}.")
+
+
+def _found(request: Request) -> tuple[Share, tuple[ExportLocation, ...]]:
+    with request.db.read() as tx:
+        return shares.locations(
+            tx, request.ctx, request.params["share_id"], hidden=request.may(SEE_HIDDEN)
+        )
+
+
+RULES = (
+    Rule("share_export_location:index", READER, "List the export locations of a share."),
+    Rule("share_export_location:show", READER, "Show an export location."),
+    Rule(SEE_HIDDEN, ADMIN, "See export locations and fields that are for administrators only."),
+)
+
+_ALL = "/shares/{share_id}/export_locations"
+ROUTES = (
+    Route("GET", _ALL, index, "share_export_location:index", since=V(2, 9)),
+    Route("GET", f"{_ALL}/{{location_id}}", show, "share_export_location:show", since=V(2, 9)),
+)

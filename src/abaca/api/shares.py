@@ -1,0 +1,302 @@
+"""Shares: created, listed, shown, changed, deleted. Their actions: `abaca.api.share_actions`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from abaca.api.bodies import Body, Check, Key, boolean, integer, mapping, string_map, text
+from abaca.api.fields import Field, Hidden, View
+from abaca.api.lists import asked_page, listed_project, literal_filter
+from abaca.api.microversion import V
+from abaca.api.policy import ADMIN, MEMBER, READER, Rule
+from abaca.api.request import Request
+from abaca.api.routing import Route
+from abaca.db.shares import ShareQuery
+from abaca.errors import BadRequest, NotFound
+from abaca.model.page import Slice
+from abaca.share import extra_specs, shares
+from abaca.share.choices import Defaults
+from abaca.share.create import NewShare
+from abaca.share.create import create as create_share
+from abaca.share.features import offers
+from abaca.share.shares import ShownShare
+from abaca.states import AccessRulesStatus, ShareStatus
+
+SEE_HOST = "share:list_by_host"
+SEE_SERVER = "share:list_by_share_server_id"
+SEE_SPECS = "share_types_extra_spec:index"
+
+
+def _old_status(item: ShownShare) -> str:
+    """Before 2.54 a share that is made from a snapshot is just creating."""
+    status = item.share.instance.status
+    return str(ShareStatus.CREATING if status is ShareStatus.CREATING_FROM_SNAPSHOT else status)
+
+
+def _old_rules_status(item: ShownShare) -> str:
+    """Before 2.28 rules in motion are out of sync."""
+    status = item.share.instance.access_rules_status
+    return "out_of_sync" if status is AccessRulesStatus.SYNCING else str(status)
+
+
+def _paths(item: ShownShare) -> list[str]:
+    return [location.path for location in item.export_locations if not location.is_admin_only]
+
+
+VIEW: View[ShownShare] = View(
+    "share",
+    "shares",
+    (
+        Field("id", lambda s: s.share.id, in_summary=True),
+        Field("name", lambda s: s.share.name, in_summary=True),
+        Field("description", lambda s: s.share.description),
+        Field("size", lambda s: s.share.size),
+        Field("status", _old_status, until=V(2, 53)),
+        Field("status", lambda s: str(s.share.instance.status), since=V(2, 54)),
+        Field("availability_zone", lambda s: s.share.instance.availability_zone),
+        Field("created_at", lambda s: s.share.created_at),
+        Field("project_id", lambda s: s.share.project_id),
+        Field("user_id", lambda s: s.share.user_id, since=V(2, 16)),
+        Field("share_proto", lambda s: s.share.share_proto),
+        Field("share_network_id", lambda s: s.share.share_network_id),
+        Field("effective_share_network_id", lambda s: s.share.effective_share_network_id),
+        Field("snapshot_id", lambda s: s.share.snapshot_id),
+        Field("is_public", lambda s: s.share.is_public),
+        Field("metadata", lambda s: dict(s.share.metadata)),
+        Field("share_type", lambda s: s.share_type.name, until=V(2, 5)),
+        Field("share_type", lambda s: s.share_type.id, since=V(2, 6)),
+        Field("share_type_name", lambda s: s.share_type.name, since=V(2, 6)),
+        Field("volume_type", lambda s: s.share_type.name),
+        Field("export_location", lambda s: next(iter(_paths(s)), None), until=V(2, 8)),
+        Field("export_locations", _paths, until=V(2, 8)),
+        Field(
+            "snapshot_support", lambda s: offers(s.share_type, extra_specs.SNAPSHOT), since=V(2, 2)
+        ),
+        Field("consistency_group_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
+        Field("source_cgsnapshot_member_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
+        Field("task_state", lambda _: None, since=V(2, 5)),
+        Field("access_rules_status", _old_rules_status, since=V(2, 10), until=V(2, 27)),
+        Field(
+            "access_rules_status",
+            lambda s: str(s.share.instance.access_rules_status),
+            since=V(2, 28),
+        ),
+        Field("has_replicas", lambda _: False, since=V(2, 11)),
+        Field(
+            "replication_type",
+            lambda s: s.share_type.extra_specs.get(extra_specs.REPLICATION),
+            since=V(2, 11),
+        ),
+        Field(
+            extra_specs.FROM_SNAPSHOT,
+            lambda s: offers(s.share_type, extra_specs.FROM_SNAPSHOT),
+            since=V(2, 24),
+        ),
+        Field(
+            extra_specs.REVERT, lambda s: offers(s.share_type, extra_specs.REVERT), since=V(2, 27)
+        ),
+        Field("share_group_id", lambda _: None, since=V(2, 31)),
+        Field("source_share_group_snapshot_member_id", lambda _: None, since=V(2, 31)),
+        Field(
+            extra_specs.MOUNT_SNAPSHOT,
+            lambda s: offers(s.share_type, extra_specs.MOUNT_SNAPSHOT),
+            since=V(2, 32),
+        ),
+        Field("progress", lambda s: s.share.instance.progress, since=V(2, 54)),
+        Field("host", lambda s: s.share.instance.full_host, rule=SEE_HOST, hidden=Hidden.ABSENT),
+        Field(
+            "share_server_id",
+            lambda s: s.share.instance.share_server_id,
+            rule=SEE_SERVER,
+            hidden=Hidden.ABSENT,
+        ),
+    ),
+    id=lambda s: s.share.id,
+    project=lambda s: s.share.project_id,
+    link="/shares/{}",
+)
+
+
+def create(request: Request) -> dict[str, Any]:
+    """Create a share."""
+    body = dict(request.body)
+    for group in ("share_group_id", "consistency_group_id"):
+        if body.pop(group, None):
+            raise NotFound("The group could not be found: share groups are not served.")
+    if body.get("is_public"):
+        request.require("share:create_public_share")
+    if body.get("share_network_id"):
+        request.require("share_network:use")
+    hints = body.pop("scheduler_hints", None) or {}
+    wanted = NewShare(
+        **{key: value for key, value in body.items() if value is not None and value != ""},
+        same_host=_hint(hints, "same_host"),
+        different_host=_hint(hints, "different_host"),
+    )
+    settings = request.settings
+    defaults = Defaults(
+        share_type=settings.default_share_type,
+        share_network=settings.default_share_network,
+        limits=settings.quota_limits,
+    )
+    with request.db.write() as tx:
+        share = create_share(tx, request.ctx, wanted, defaults)
+        return VIEW.one(request, shares.describe(tx, [share])[0])
+
+
+def _hint(hints: dict[str, Any], name: str) -> tuple[str, ...]:
+    """IDs of shares, as a list or separated by commas."""
+    said = hints.get(name) or []
+    named = said.split(",") if isinstance(said, str) else said
+    if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
+        raise BadRequest(f"scheduler_hints.{name}={said!r}: give IDs of shares.")
+    return tuple(item.strip() for item in named if item.strip())
+
+
+def index(request: Request) -> dict[str, Any]:
+    """Shares in short."""
+    return VIEW.many(request, _find(request), summary=True)
+
+
+def detail(request: Request) -> dict[str, Any]:
+    """Shares with all that they show."""
+    return VIEW.many(request, _find(request))
+
+
+def show(request: Request) -> dict[str, Any]:
+    """One share."""
+    with request.db.read() as tx:
+        return VIEW.one(request, shares.show(tx, request.ctx, request.params["share_id"]))
+
+
+def update(request: Request) -> dict[str, Any]:
+    """Change name, description or who sees it."""
+    values = dict(request.body)
+    if values.get("is_public"):
+        request.require("share:set_public_share")
+    with request.db.write() as tx:
+        found = shares.update(tx, request.ctx, request.params["share_id"], values)
+        return VIEW.one(request, found)
+
+
+def delete(request: Request) -> None:
+    """Have a share deleted."""
+    with request.db.write() as tx:
+        shares.delete(tx, request.ctx, request.params["share_id"])
+
+
+def _find(request: Request) -> Slice[ShownShare]:
+    for name, rule in (("host", SEE_HOST), ("share_server_id", SEE_SERVER)):
+        if name in request.query or request.query.get("sort_key") == name:
+            request.require(rule)
+    wanted = _query(request)
+    with request.db.read() as tx:
+        return shares.find(tx, wanted, asked_page(request, count_since=V(2, 42)))
+
+
+_EQUAL = (
+    "status",
+    "share_type_id",
+    "share_network_id",
+    "share_server_id",
+    "snapshot_id",
+    "share_proto",
+    "user_id",
+)
+_GROUPS = ("share_group_id", "share_group_snapshot_id", "consistency_group_id", "cgsnapshot_id")
+
+
+def _query(request: Request) -> ShareQuery:
+    query, version = request.query, request.version
+    equal = {name: query[name] for name in _EQUAL if query.get(name)}
+    for name in ("name", "description"):
+        said = query.get(name) or query.get(f"display_{name}")
+        if said:
+            equal[name] = said
+    parts = version >= V(2, 36)
+    located = version >= V(2, 35)
+    return ShareQuery(
+        project_id=listed_project(request),
+        with_public=query.boolean("is_public"),
+        equal=equal,
+        host=query.get("host"),
+        name_part=(query.get("name~") or query.get("display_name~")) if parts else None,
+        description_part=(
+            (query.get("description~") or query.get("display_description~")) if parts else None
+        ),
+        metadata=literal_filter(request, "metadata"),
+        extra_specs=_wanted_specs(request),
+        export_location_id=query.get("export_location_id") if located else None,
+        export_location_path=query.get("export_location_path") if located else None,
+        hidden_locations=request.ctx.is_admin,
+        # There are no share groups: no share is in one.
+        nothing=any(query.get(name) for name in _GROUPS),
+    )
+
+
+def _wanted_specs(request: Request) -> dict[str, str]:
+    """Extra specs of the type; only those that the caller may see."""
+    wanted = literal_filter(request, "extra_specs")
+    hidden = sorted(set(wanted) - extra_specs.TENANT_VISIBLE)
+    if hidden and not request.may(SEE_SPECS):
+        raise BadRequest(f"extra_specs: {hidden[0]} is not one to filter by.")
+    return wanted
+
+
+def _text(name: str, *, into: str | None = None, check: Check | None = None) -> Key:
+    return Key(name=name, check=check or text(), into=into)
+
+
+CREATE = Body(
+    "share",
+    (
+        Key(name="share_proto", check=text(least=1, most=16), required=True),
+        Key(name="size", check=integer(least=1, most=2**31 - 1)),
+        _text("display_name", into="name"),
+        _text("name"),
+        _text("display_description", into="description"),
+        _text("description"),
+        _text("volume_type", into="share_type"),
+        _text("share_type"),
+        _text("share_network_id"),
+        _text("snapshot_id"),
+        Key(name="availability_zone", check=text(), since=V(2, 1)),
+        Key(name="is_public", check=boolean()),
+        Key(name="metadata", check=string_map()),
+        Key(name="consistency_group_id", check=text(), since=V(2, 4), until=V(2, 30)),
+        Key(name="share_group_id", check=text(), since=V(2, 31)),
+        Key(name="scheduler_hints", check=mapping(), since=V(2, 65)),
+    ),
+)
+UPDATE = Body(
+    "share",
+    (
+        _text("name"),
+        _text("display_name", into="name"),
+        _text("description"),
+        _text("display_description", into="description"),
+        Key(name="is_public", check=boolean(), nullable=False),
+    ),
+)
+
+RULES = (
+    Rule("share:create", MEMBER, "Create a share."),
+    Rule("share:create_public_share", ADMIN, "Create a share that every project sees."),
+    Rule("share:get", READER, "Show a share, where it is mounted from, and its metadata."),
+    Rule("share:get_all", READER, "List shares."),
+    Rule("share:update", MEMBER, "Change name and description of a share."),
+    Rule("share:set_public_share", ADMIN, "Make every project see a share."),
+    Rule("share:delete", MEMBER, "Delete a share."),
+    Rule(SEE_HOST, ADMIN, "See on which host a share is, and filter by it."),
+    Rule(SEE_SERVER, ADMIN, "See on which share server a share is, and filter by it."),
+)
+
+_ONE = "/shares/{share_id}"
+ROUTES = (
+    Route("GET", "/shares", index, "share:get_all"),
+    Route("GET", "/shares/detail", detail, "share:get_all"),
+    Route("POST", "/shares", create, "share:create", body=CREATE),
+    Route("GET", _ONE, show, "share:get"),
+    Route("PUT", _ONE, update, "share:update", body=UPDATE),
+    Route("DELETE", _ONE, delete, "share:delete", 202),
+)
