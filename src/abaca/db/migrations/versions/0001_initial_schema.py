@@ -503,6 +503,7 @@ def upgrade() -> None:
         sa.Column("addresses", sa.JSON(), nullable=True),
         sa.Column("mac_address", sa.String(length=32), nullable=True),
         sa.Column("segment", sa.JSON(), nullable=True),
+        sa.Column("leaving", sa.Boolean(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("updated_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
