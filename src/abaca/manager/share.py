@@ -161,8 +161,9 @@ class ShareHandler:
         """Apply the rules if they changed, or if what was in force may have been lost."""
         instance = job.share.instance
         quiet = instance.status is ShareStatus.AVAILABLE and job.share.size == instance.wanted_size
-        settled = instance.access_rules_status is not AccessRulesStatus.SYNCING
-        if not job.rules or not (all_anew or quiet or unsettled(job.rules) or not settled):
+        syncing = instance.access_rules_status is AccessRulesStatus.SYNCING
+        wanted = all_anew or quiet or syncing or unsettled(job.rules)
+        if not wanted or not (instance.made or job.rules):
             return RulesOutcome(), None
         applied = apply_rules(job.backend, job.share, job.server, job.rules)
         return applied, applied.refused

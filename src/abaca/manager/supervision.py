@@ -54,6 +54,8 @@ class Supervisor:
                 self._check(backend)
             except AbacaError as error:
                 log.warning("servers_not_checked", backend=backend.name, error=str(error))
+            except Exception:
+                log.exception("servers_not_checked", backend=backend.name)
 
     def collect(self, older_than: timedelta) -> list[str]:
         """Have the plugins remove what nobody claims; says what was removed."""
@@ -70,27 +72,36 @@ class Supervisor:
         return removed
 
     def _check(self, backend: Backend) -> None:
-        driver = backend.driver
+        if backend.mode.has_share_servers:
+            self._check_servers(backend)
+        elif not backend.driver.check_server(None):
+            self._check_shares(backend)
+
+    def _check_servers(self, backend: Backend) -> None:
         with self.db.read() as tx:
             busy = queue.alive(tx, TaskKind.SHARE_SERVER)
             servers = share_servers.find(tx, {"host": backend.host})
-            instances = share_instances.of_host(tx, backend.host)
-            working = queue.alive(tx, TaskKind.SHARE)
         dead = [
             item
             for item in servers
             if item.id not in busy
             and item.status is ServerStatus.ACTIVE
             and item.slot is not None
-            and not driver.check_server(server_view(item))
+            and not backend.driver.check_server(server_view(item))
         ]
         if dead:
             log.warning("share_servers_dead", servers=[item.id for item in dead])
             self._look_at_servers(dead)
-        alone = [item for item in instances if item.share_server_id is None and item.made]
-        if alone and not driver.check_server(None):
-            log.warning("backend_server_dead", backend=backend.name)
-            self._look_at_shares(item for item in alone if item.id not in working)
+
+    def _check_shares(self, backend: Backend) -> None:
+        """The backend's own server does not serve: bring every share back that is on it."""
+        with self.db.read() as tx:
+            busy = queue.alive(tx, TaskKind.SHARE)
+            instances = share_instances.of_host(tx, backend.host)
+        dead = [item for item in instances if item.made and item.id not in busy]
+        if dead:
+            log.warning("backend_server_dead", backend=backend.name, shares=len(dead))
+            self._look_at_shares(dead)
 
     def _look_at_servers(self, servers: Iterable[ShareServer]) -> None:
         for batch in _batches(list(servers)):

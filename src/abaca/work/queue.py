@@ -126,22 +126,23 @@ class Outlook:
     """Seconds until another task becomes due; None if there is none."""
 
 
-def look(tx: Tx, queues: Collection[str], limit: int) -> Outlook:
-    """What these queues have to do, without writing anything."""
+def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: int) -> Outlook:
+    """What these queues have to do of these kinds, without writing anything."""
     clock = read_clock(tx)
+    ours = and_(_of(queues), tasks.c.kind.in_([str(kind) for kind in kinds]))
     due = _due(clock)
     busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
     place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
     free = (
         select(tasks.c.id, tasks.c.due_at, place.label("place"))
-        .where(_of(queues), tasks.c.running_lane.is_(None), due, tasks.c.lane.not_in(busy))
+        .where(ours, tasks.c.running_lane.is_(None), due, tasks.c.lane.not_in(busy))
         .subquery()
     )
     ready = tx.execute(
         select(free.c.id).where(free.c.place == 1).order_by(free.c.due_at).limit(limit)
     ).scalars()
     later = tx.scalar(
-        select(func.min(tasks.c.due_at)).where(_of(queues), tasks.c.running_lane.is_(None), ~due)
+        select(func.min(tasks.c.due_at)).where(ours, tasks.c.running_lane.is_(None), ~due)
     )
     return Outlook(
         ready=tuple(ready),
@@ -150,9 +151,19 @@ def look(tx: Tx, queues: Collection[str], limit: int) -> Outlook:
     )
 
 
-def claim(tx: Tx, ready: Iterable[str], *, worker: str, lease_seconds: float) -> list[Task]:
-    """Take those of these tasks that nobody else took meanwhile."""
-    clock = read_clock(tx)
+def claim(
+    tx: Tx,
+    ready: Iterable[str],
+    *,
+    worker: str,
+    lease_seconds: float,
+    patience: timedelta = PATIENCE,
+) -> list[Task]:
+    """Take those of these tasks that nobody else took meanwhile.
+
+    The deadline counts from the first attempt: time in which nobody worked is not held against it.
+    """
+    clock, stamp = read_clock(tx), now()
     statement = (
         select(tasks)
         .where(tasks.c.id.in_(list(ready)), tasks.c.running_lane.is_(None), _due(clock))
@@ -168,7 +179,8 @@ def claim(tx: Tx, ready: Iterable[str], *, worker: str, lease_seconds: float) ->
             "lease_until": clock.now + lease_seconds,
             "due_at": clock.now,
             "worker": worker,
-            "started_at": now(),
+            "started_at": stamp,
+            "deadline": row.deadline if row.attempts else stamp + patience,
             "step": None,
             "step_since": None,
         }

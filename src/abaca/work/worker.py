@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from queue import SimpleQueue
 
 import structlog
@@ -31,6 +32,8 @@ class WorkOptions:
 
     threads: int = 16
     lease_seconds: float = 30.0
+    deadline_seconds: float = 1800.0
+    """How long after its first attempt a task is retried."""
     poll_seconds: float = 1.0
     """How often tasks queued by other processes are looked for."""
     stop_seconds: float = 10.0
@@ -120,7 +123,7 @@ class WorkerPool:
         if idle <= 0:
             return self._options.poll_seconds
         with self._db.read() as tx:
-            outlook = queue.look(tx, self._queues, idle)
+            outlook = queue.look(tx, self._queues, self._handlers.keys(), idle)
         if outlook.expired:
             with self._db.write() as tx:
                 log.warning("leases_expired", tasks=queue.break_expired(tx))
@@ -139,7 +142,11 @@ class WorkerPool:
     def _claim(self, ready: Collection[str]) -> list[Task]:
         with self._db.write() as tx:
             return queue.claim(
-                tx, ready, worker=self._worker, lease_seconds=self._options.lease_seconds
+                tx,
+                ready,
+                worker=self._worker,
+                lease_seconds=self._options.lease_seconds,
+                patience=timedelta(seconds=self._options.deadline_seconds),
             )
 
     def _work(self) -> None:
