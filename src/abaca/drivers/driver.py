@@ -192,5 +192,5 @@ class HasFabric(Protocol):
     """Optional: the driver has wires on this host, which plugins may use for routers."""
 
     @property
-    def fabric(self) -> Fabric:
-        """The wires of this host."""
+    def fabric(self) -> Fabric | None:
+        """The wires of this host; None in a mode that has none."""

@@ -182,9 +182,9 @@ class LinuxDriver:
             )
 
     @property
-    def fabric(self) -> HostFabric:
-        """The wires of this host, for plugins that make routers."""
-        return HostFabric(self._wires)
+    def fabric(self) -> HostFabric | None:
+        """The wires of this host, for plugins that make routers; single_svm has none."""
+        return None if self._fabric is None else HostFabric(self._fabric)
 
     @property
     def _wires(self) -> LinuxFabric:
