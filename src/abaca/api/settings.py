@@ -14,7 +14,7 @@ class ApiSettings:
 
     public_endpoint: str | None = None
     """Base of the URLs in answers (``https://shares.example.org``); None: as the client called."""
-    trusted_proxy: tuple[str, ...] = ()
+    trusted_proxy: frozenset[str] = frozenset()
     """Addresses whose ``X-Forwarded-*`` headers are believed."""
     max_limit: int = 1000
     """Longest page of a list."""

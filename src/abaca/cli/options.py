@@ -30,9 +30,13 @@ class Files:
 
     def database(self) -> Database:
         """The configured database, migrated. The caller closes it."""
-        from abaca.service.state import open_database  # noqa: PLC0415 - same
+        from abaca import logs  # noqa: PLC0415 - same
+        from abaca.service.state import open_database  # noqa: PLC0415
 
-        return open_database(self.load().service)
+        config = self.load()
+        # What a command prints is its answer; a service has more to say.
+        logs.configure("WARNING", config.service.log_format)
+        return open_database(config.service)
 
 
 def config_files(function: F) -> F:

@@ -35,6 +35,25 @@ class Accounts:
     database: Database
     hasher: Hasher
 
+    def users(self) -> list[tuple[User, tuple[str, ...]]]:
+        """Every user, by name, with ``role in project`` texts."""
+        with self.database.read() as tx:
+            names = {project.id: project.name for project in db.list_projects(tx)}
+            given: dict[str, list[str]] = {}
+            for user_id, project_id, role in db.assignments(tx):
+                given.setdefault(user_id, []).append(f"{role} in {names.get(project_id)}")
+            return [(user, tuple(given.get(user.id, ()))) for user in db.list_users(tx)]
+
+    def projects(self) -> list[Project]:
+        """Every project, by name."""
+        with self.database.read() as tx:
+            return db.list_projects(tx)
+
+    def project(self, name_or_id: str) -> Project:
+        """The project of this name or ID; `NotFound` if there is none."""
+        with self.database.read() as tx:
+            return sure_project(tx, name_or_id)
+
     def create_user(self, name: str, password: str) -> User:
         """Make a user without any role; `Conflict` if the name is taken."""
         hashed = self.hasher.hash(_good_password(password))

@@ -20,6 +20,8 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from abaca.errors import ConfigError, Unauthorized
 
+KEY_FILE = "token-keys"
+"""In the state path; copied to every host that runs an API of the deployment."""
 KEPT_KEYS = 3
 LOOK_SECONDS = 5.0
 LONGEST_TOKEN = 2048
