@@ -322,7 +322,6 @@ def test_an_api_needs_no_backends(tmp_path: Path) -> None:
 def test_tls_files_must_fit(tmp_path: Path) -> None:
     """A certificate with another's key is found before anybody connects."""
     cert, key, other = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "other.pem"
-    curve = ["-pkeyopt", "ec_paramgen_curve:P-256"]
     for target, where in ((key, cert), (other, tmp_path / "unused.pem")):
         subprocess.run(
             [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from abaca.cli.options import Files, config_files, output_format
-from abaca.cli.output import show
+from abaca.cli.output import show, show_one
 from abaca.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def add_tenant(  # noqa: PLR0917 - click hands over one argument per option
         )
     finally:
         database.close()
-    show([_row(found)], COLUMNS, output)
+    show_one(_row(found), output)
 
 
 def _subnets(cidrs: Sequence[str], gateways: Sequence[str]) -> tuple[Subnet, ...]:

@@ -30,3 +30,12 @@ def show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: s
         table.add_row(*("" if row.get(name) is None else str(row[name]) for name in columns))
     console = Console()
     console.print(table) if console.is_terminal else Console(width=WIDE).print(table)
+
+
+def show_one(row: Mapping[str, object], output: str) -> None:
+    """Print one thing: an object as "json", names and values as a "table"."""
+    if output == "json":
+        click.echo(json.dumps(dict(row), indent=2, default=str))
+        return
+    for name, value in row.items():
+        click.echo(f"{name.replace('_', ' ')}: {'' if value is None else value}")
