@@ -58,9 +58,10 @@ def _after(
     key: ColumnElement[Any],
     column: ColumnElement[Any],
 ) -> ColumnElement[bool]:
-    # In the list itself: another project's item is no marker, and joins stay joined.
+    # In the list itself: another project's item is no marker, and joins stay joined (a
+    # statement with joins names its first table by select_from).
     marked = statement.where(key == page.marker)
-    marker = tx.execute(marked.with_only_columns(column, maintain_column_froms=True)).first()
+    marker = tx.execute(marked.with_only_columns(column)).first()
     if marker is None:
         raise BadRequest(f"marker={page.marker!r}: no such item.")
     value = marker[0]
