@@ -408,6 +408,40 @@ def test_servers_come_and_go_at_the_same_time(database: Database) -> None:
     assert left_in(database, fabric) == []
 
 
+def test_two_that_leave_together(database: Database) -> None:
+    """In processes that know nothing of each other, the later one takes the network away."""
+    plugin = plugin_on(database, MANAGED, DriverMode.MANAGED)
+    subnet = SubnetRef(key="s1", project_id=PROJECT)
+    both = [_managed(database, plugin, share_server(database, f"p{n}"), subnet) for n in range(2)]
+    claims = [[helper._claim(subnet, 0)] for helper in both]
+    for helper in both:
+        helper.interfaces()
+    for helper, claim in zip(both, claims, strict=True):
+        helper._release(claim)
+    both[0]._remove(subnet, claims[0])
+    assert DatabaseRegistry(database).made("net", "s1") is not None
+    both[1]._remove(subnet, claims[1])
+    assert DatabaseRegistry(database).made("net", "s1") is None
+    assert both[0].interfaces()[0].segmentation_id == 2000
+    for helper in both:
+        helper.release_all()
+    assert left_in(database, RecordingFabric()) == []
+
+
+def test_failed_growth_keeps_the_network(database: Database) -> None:
+    """A server that wanted more than there is keeps what it had, and the network that it is on."""
+    fake, server = _fake(DriverMode.MANAGED), share_server(database)
+    helper = _managed(database, fake, server, SubnetRef(key="s1", project_id=PROJECT))
+    kept = helper.interfaces(1)
+    fake.cloud.fail("check", AllocationLost("gone"))
+    with pytest.raises(AllocationLost):
+        helper.interfaces(2)
+    assert list(fake.cloud.networks) == ["made:s1"]
+    assert helper.interfaces(1) == kept
+    helper.release_all()
+    assert (fake.cloud.networks, fake.cloud.ports) == ({}, [])
+
+
 def test_segments_are_recorded_for_people(database: Database) -> None:
     """While a server is on a subnet, what it is can be read, by section; then not."""
     plugin = plugin_on(database, MANAGED, DriverMode.MANAGED)

@@ -305,18 +305,23 @@ def _spec(ranges: Sequence[tuple[IPAddress, IPAddress]], reserved: Collection[IP
     )
 
 
-def _read(tx: Tx, pool: str, *, lock: bool = False) -> _Spec | None:
-    statement = select(pools.c.spec).where(pools.c.pool == pool)
-    text = tx.scalar(statement.with_for_update() if lock else statement)
+def _read(tx: Tx, pool: str) -> _Spec | None:
+    return _decoded(tx.scalar(select(pools.c.spec).where(pools.c.pool == pool)))
+
+
+def _decoded(text: str | None) -> _Spec | None:
     return msgspec.json.decode(text, type=_Spec) if text else None
 
 
 def _lock(tx: Tx, pool: str) -> _Spec | None:
     """Writers of one pool queue here until the transaction ends; what its gaps were made for."""
-    spec = _read(tx, pool, lock=True)
-    if spec is None and tx.scalar(select(pools.c.pool).where(pools.c.pool == pool)) is None:
+    row = tx.execute(
+        select(pools.c.spec).where(pools.c.pool == pool).with_for_update()
+    ).one_or_none()
+    if row is None:
+        # If another process is doing the same, this fails, and the transaction is run again.
         tx.execute(insert(pools).values(pool=pool, spec=""))
-    return spec
+    return None if row is None else _decoded(row.spec)
 
 
 def lock_pools(tx: Tx, names: Collection[str]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, null, or_, select, update
 
 from abaca.db import segments
 from abaca.db.database import Tx
@@ -50,21 +50,29 @@ def every_claim(tx: Tx) -> set[Claim]:
     return {_row(row).claim for row in tx.execute(select(allocations))}
 
 
-def others_on(tx: Tx, section: str, key: str, server_id: str, label: Label) -> bool:
-    """True if anybody but this share server under this label has rows on the subnet."""
+def in_use(tx: Tx, section: str, key: str) -> bool:
+    """True if any share server has rows on the subnet through this section, and stays."""
     statement = select(allocations.c.id).where(
         allocations.c.section == section,
         allocations.c.subnet_key == key,
-        or_(
-            allocations.c.share_server_id != server_id,
-            allocations.c.label != str(label),
-        ),
+        allocations.c.leaving.is_(False),
     )
     return tx.execute(statement.limit(1)).first() is not None
 
 
+def leave(tx: Tx, section: str, claims: Collection[Claim]) -> None:
+    """The plugin has let go of these: their rows say nothing any more but that they were."""
+    nothing = {"plugin_id": None, "addresses": null(), "mac_address": None, "segment": null()}
+    if claims:
+        tx.execute(
+            update(allocations).where(_where(section, claims)).values(leaving=True, **nothing)
+        )
+
+
 def claim(tx: Tx, section: str, claims: Collection[Claim]) -> None:
     """Write down that these will be asked for, unless they are written down already."""
+    if not claims:
+        return
     known = {
         row.claim
         for owner in {item.owner for item in claims}
@@ -79,6 +87,7 @@ def claim(tx: Tx, section: str, claims: Collection[Claim]) -> None:
             "subnet_key": item.subnet,
             "label": str(item.label),
             "index": item.index,
+            "leaving": False,
             "created_at": stamp,
         }
         for item in claims
@@ -86,6 +95,7 @@ def claim(tx: Tx, section: str, claims: Collection[Claim]) -> None:
     ]
     if rows:
         tx.execute(insert(allocations), rows)
+    tx.execute(update(allocations).where(_where(section, claims)).values(leaving=False))
 
 
 def record(tx: Tx, section: str, results: Sequence[Allocation]) -> None:

@@ -128,7 +128,7 @@ class BoundNetwork:
                 claims = [row.claim for row in rows if row.claim.subnet == key]
                 with self._subnet_lock(subnet):
                     self._retrying(self._release, claims)
-                    self._retrying(self._remove, subnet)
+                    self._retrying(self._remove, subnet, claims)
                     self._discard(claims)
 
     def _attempt(self, subnet: SubnetRef, claims: Sequence[Claim]) -> list[Allocation]:
@@ -148,7 +148,7 @@ class BoundNetwork:
         """Leave nothing of a failed call; what can't be released now, `release_all` will."""
         with suppress(NetworkError):
             self._release(claims)
-            self._remove(subnet)
+            self._remove(subnet, claims)
             self._discard(claims)
 
     # Each of these may be the last thing that this process does.
@@ -179,16 +179,16 @@ class BoundNetwork:
         self._plugin.release(claims)
 
     @step("network.remove")
-    def _remove(self, subnet: SubnetRef) -> None:
-        maker, binding = self._maker(), self._binding
+    def _remove(self, subnet: SubnetRef, claims: Sequence[Claim]) -> None:
+        maker, section = self._maker(), self._binding.section
         if maker is None:
             return
+        # Marked first, asked then: of two that leave together, the later one sees nobody.
+        self._writing(lambda tx: allocations.leave(tx, section, claims))
         with self._database.read() as tx:
-            others = allocations.others_on(
-                tx, binding.section, subnet.key, binding.server_id, binding.label
-            )
-        if not others:
-            maker.remove_network(subnet, host=binding.host)
+            needed = allocations.in_use(tx, section, subnet.key)
+        if not needed:
+            maker.remove_network(subnet, host=self._binding.host)
 
     @step("network.discard")
     def _discard(self, claims: Sequence[Claim]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
 from abaca.db.tables.base import Name, UtcDateTime, id_column, metadata, reference, stamps
 
@@ -21,6 +21,8 @@ allocations = Table(
     Column("mac_address", String(32)),
     # As `segments` has it; here too, since one subnet may be another segment on another host.
     Column("segment", JSON),
+    # The plugin has let go, and the row is about to follow: it keeps no network up.
+    Column("leaving", Boolean, nullable=False, default=False),
     *stamps(),
     UniqueConstraint("share_server_id", "section", "subnet_key", "label", "index"),
 )
