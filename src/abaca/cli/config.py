@@ -44,7 +44,8 @@ def check(ctx: click.Context, files: Files) -> None:
     except ConfigError as error:
         for fault in error.faults:
             click.echo(fault, err=True)
-        click.echo(f"{len(error.faults)} faults", err=True)
+        many = len(error.faults)
+        click.echo(f"{many} fault{'s' if many > 1 else ''}", err=True)
         ctx.exit(1)
     for line in understood(found):
         click.echo(line)

@@ -16,7 +16,10 @@ COMMANDS = {
     "manager": ("serve:manager", "Run the share managers of this host alone."),
     "config": ("config:config", "Print a sample configuration, or check one."),
     "db": ("db:db", "Upgrade the database, or say its version."),
-    "bootstrap": ("bootstrap:bootstrap", "Make the first administrator."),
+    "bootstrap": (
+        "bootstrap:bootstrap",
+        "Make user admin in project admin, and print the password.",
+    ),
     "project": ("project:project", "Projects of the builtin identity."),
     "user": ("user:user", "Users of the builtin identity, and their roles."),
     "network": ("network:network", "Networks of tenants, and who uses what."),

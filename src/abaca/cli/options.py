@@ -24,8 +24,11 @@ class Files:
 
     def load(self, *, need_backends: bool = False) -> Config:
         """The configuration. ConfigError if it has faults."""
-        from abaca.config import load  # noqa: PLC0415 - `abaca --help` must be quick
+        from abaca import logs  # noqa: PLC0415 - `abaca --help` must be quick
+        from abaca.config import load  # noqa: PLC0415
 
+        # Standard output is for answers; a service sets its own level once it knows it.
+        logs.configure("WARNING", "auto")
         return load(self.files, self.folders, need_backends=need_backends)
 
     def database(self) -> Database:
