@@ -11,6 +11,7 @@ import pytest
 from abaca.errors import LinuxError
 from abaca.linux import netns
 from abaca.linux.command import process_identity, run, start_daemon, stop_process
+from abaca.testing.wait import until
 
 pytestmark = pytest.mark.dataplane
 
@@ -82,9 +83,9 @@ def test_a_daemon_starts_inside_and_sees_later_mounts(name: str, tmp_path: Path)
     pid = start_daemon(["sleep", "60"], netns=name, log=tmp_path / "log")
     identity = process_identity(pid)
     try:
-        netns_of = Path(f"/proc/{pid}/ns/net")
-        while netns_of.stat().st_ino != netns.path(name).stat().st_ino:
-            assert Path(f"/proc/{pid}/comm").read_text() == "nsenter\n"
+        own, wanted = Path(f"/proc/{pid}/ns/net"), netns.path(name).stat().st_ino
+        until(lambda: own.stat().st_ino == wanted, "it is inside")
+        until(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n", "it is the program")
         assert Path(f"/proc/{pid}/ns/mnt").stat() == Path("/proc/self/ns/mnt").stat()
     finally:
         stop_process(*identity)

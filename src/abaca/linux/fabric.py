@@ -20,6 +20,7 @@ from abaca.linux import links, netns
 from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink, Route
 from abaca.linux.lock import locked
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
+from abaca.linux.source_routes import ensure_source_routes
 from abaca.linux.switches import Outlet, Switches
 from abaca.linux.wire import FabricOptions, Wire
 from abaca.steps import step
@@ -48,6 +49,7 @@ class _Interface:
     mtu: int
     addresses: tuple[IPInterface, ...]
     routes: tuple[Route, ...]
+    gateways: tuple[IPAddress, ...]
     forwards: bool
 
 
@@ -67,6 +69,10 @@ class LinuxFabric:
 
     def probe(self) -> list[str]:
         """What is missing on this host for the mappings, one line per fault with what to do."""
+        try:
+            self._switches.probe()
+        except LinuxError as failure:
+            return [failure.message]
         faults: list[str] = []
         for option, kind, mappings in self._mappings():
             for name, target in mappings.items():
@@ -113,6 +119,7 @@ class LinuxFabric:
             mtu=wire.mtu,
             addresses=addresses,
             routes=_routes(gateways, routes),
+            gateways=gateways,
             forwards=False,
         )
         self._attach(wire, netns, wanted)
@@ -144,6 +151,7 @@ class LinuxFabric:
                     mtu=leg.wire.mtu,
                     addresses=leg.addresses,
                     routes=(),
+                    gateways=(),
                     forwards=True,
                 ),
             )
@@ -269,6 +277,8 @@ def _dress(space: str, wanted: _Interface, *, in_software: bool) -> None:
         links.ensure_addresses(there, wanted.name, wanted.addresses)
         links.set_up(there, wanted.name, mac=wanted.mac, mtu=wanted.mtu)
         links.ensure_routes(there, wanted.name, wanted.routes)
+        own = [address.ip for address in wanted.addresses]
+        ensure_source_routes(there, wanted.name, own, wanted.gateways)
         if in_software:
             links.checksum_in_software(wanted.name)
 

@@ -17,6 +17,7 @@ from ipaddress import IPv6Address
 from typing import Any
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
 
 from abaca.errors import LinuxError
 from abaca.linux import links, netns
@@ -52,7 +53,7 @@ class Switches:
     def __init__(self, options: FabricOptions, ovs: OpenVSwitch) -> None:
         self._options = options
         self._ovs = ovs
-        self._vlan_links: bool | None = None
+        self._kinds: dict[str, bool] = {}
         self.namespace = f"abaca-{options.deployment}-switch"
 
     def find(self, wire: Wire) -> Outlet:
@@ -117,6 +118,20 @@ class Switches:
         if not links.inside(self.namespace, "removing unused bridges", work):
             netns.remove_namespace(self.namespace)
 
+    def probe(self) -> None:
+        """Raises LinuxError if this process, or this kernel, can't make the links needed."""
+        try:
+            self._kernel_has("veth")
+        except LinuxError as failure:
+            raise LinuxError(
+                f"this process can't make network namespaces and links ({failure.message}): "
+                "run it as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN"
+            ) from failure
+        needed = ["veth", "bridge", *(["vxlan"] if self._options.vxlan_local else [])]
+        missing = [kind for kind in needed if not self._kernel_has(kind)]
+        if missing:
+            raise WireUnknown(f"the kernel lacks links of type {', '.join(missing)}")
+
     def way(self, kind: str, target: str) -> str:
         """How a mapping is served ("kernel bridge", ...); WireUnknown if it can't be."""
         if kind == "flat":
@@ -130,7 +145,7 @@ class Switches:
                 f"there is no interface or Open vSwitch bridge {target} in this network "
                 f"namespace: make it (ovs-vsctl add-br {target}), or name the right uplink"
             )
-        if not self._kernel_has_vlans():
+        if not self._kernel_has("vlan"):
             raise WireUnknown(
                 f"this kernel has no VLAN links, so {target} can't carry VLANs: install "
                 f"openvswitch-switch, make a bridge (ovs-vsctl add-br BRIDGE; ovs-vsctl add-port "
@@ -243,22 +258,28 @@ class Switches:
             f"ip link add {target} type bridge; ip link set {target} up; and put the uplink in it"
         )
 
-    def _kernel_has_vlans(self) -> bool:
+    def _kernel_has(self, kind: str) -> bool:
         """Tried once, in a namespace without a name that is gone afterwards."""
-        if self._vlan_links is None:
-            self._vlan_links = netns.call_in_new(_try_vlan)
-        return self._vlan_links
+        if kind not in self._kinds:
+            try:
+                self._kinds[kind] = netns.call_in_new(lambda: _try_link(kind))
+            except (NetlinkError, OSError) as failure:
+                raise LinuxError(f"trying links of type {kind}: {failure}") from failure
+        return self._kinds[kind]
 
 
-def _try_vlan() -> bool:
+def _try_link(kind: str) -> bool:
+    """True if the kernel makes a link of this kind in the calling thread's namespace."""
     with IPRoute() as netlink:
-        netlink.link("add", ifname="a", kind="veth", peer={"ifname": "b"})
-        under = links.find(netlink, "a")
-        if under is None:
-            return False
-        return links.accepted(
-            lambda: netlink.link("add", ifname="v", kind="vlan", vlan_id=1, link=under.index)
-        )
+        options: dict[str, Any] = {"kind": kind}
+        if kind == "veth":
+            options["peer"] = {"ifname": "peer"}
+        if kind == "vxlan":
+            options |= {"vxlan_id": 1, "vxlan_port": 4789}
+        if kind == "vlan":
+            netlink.link("add", ifname="under", kind="veth", peer={"ifname": "peer"})
+            options |= {"vlan_id": 1, "link": links.needed(netlink, "under").index}
+        return links.accepted(lambda: netlink.link("add", ifname="tried", **options))
 
 
 def _link_here(name: str) -> Link | None:

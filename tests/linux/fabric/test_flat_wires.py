@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 
 import pytest
 from fabric_stage import Site, Stage, flat, vlan
@@ -206,3 +207,14 @@ def test_attach_needs_the_namespace(stage: Stage, site: Site) -> None:
     netns.remove_namespace(gone.name)
     with pytest.raises(LinuxError, match=gone.name):
         site.attach(gone, flat(), "10.9.0.5/24")
+
+
+def test_without_privileges_the_fault_says_what_to_grant(site: Site) -> None:
+    """A process that may not make links is told so in one line."""
+    program = (
+        "from abaca.linux.fabric import *\n"
+        "print(LinuxFabric(FabricOptions(deployment='00000000')).probe())"
+    )
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    faults = site.host.run(*powerless, sys.executable, "-c", program)
+    assert "run it as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN" in faults

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from pathlib import Path
 
+import fabric_act
 import pytest
 from fabric_stage import Site, Stage, flat, vxlan
 
@@ -22,7 +23,6 @@ from abaca.testing.world import left_behind
 
 pytestmark = pytest.mark.dataplane
 
-ACT = Path(__file__).with_name("act.py")
 POINTS = [
     f"{name}:{edge}"
     for name in steps.names()
@@ -42,19 +42,24 @@ def site(stage: Stage) -> Site:
     )
 
 
-def act(site: Site, target: Machine, verb: str, fault: str | None = None) -> int:
-    """The exit code of a process that does this verb on the host."""
-    wanted = json.dumps({"deployment": site.deployment, "netns": target.name})
-    argv = [
-        "nsenter",
-        f"--net={netns.path(site.host.name)}",
-        sys.executable,
-        str(ACT),
-        verb,
-        wanted,
-    ]
-    environment = {**os.environ, **({steps.FAULT_VARIABLE: fault} if fault else {})}
-    return subprocess.run(argv, env=environment, check=False, timeout=60).returncode
+def killed(site: Site, target: Machine, verb: str, fault: str) -> bool:
+    """Do a verb in a process of its own; True if it was killed at this point, False if it ended."""
+    argv = ["nsenter", f"--net={netns.path(site.host.name)}", sys.executable]
+    argv += [fabric_act.__file__, verb, json.dumps(wanted(site, target))]
+    environment = {**os.environ, steps.FAULT_VARIABLE: fault}
+    code = subprocess.run(argv, env=environment, check=False, timeout=60).returncode
+    assert code in {0, -signal.SIGKILL}
+    return code != 0
+
+
+def repeat(site: Site, target: Machine, verb: str) -> None:
+    """Do a verb here, undisturbed."""
+    site.host.call(lambda: fabric_act.main(verb, wanted(site, target)))
+
+
+def wanted(site: Site, target: Machine) -> dict[str, str]:
+    """What the verbs are told."""
+    return {"deployment": site.deployment, "netns": target.name}
 
 
 def test_the_points_are_those_expected() -> None:
@@ -73,16 +78,16 @@ def test_a_kill_at_any_point_is_mended_by_repetition(stage: Stage, site: Site, p
     """A process killed there, then the same calls again: all works, and removal leaves nothing."""
     before = site.world()
     server = stage.machine("server")
-    killed = 0
+    kills = 0
     for verb in VERBS[:2]:
-        killed += act(site, server, verb, point) == -signal.SIGKILL
-        assert act(site, server, verb) == 0
+        kills += killed(site, server, verb, point)
+        repeat(site, server, verb)
     assert server.pings("10.8.0.1")
     assert server.pings("10.7.0.1")
     for verb in VERBS[2:]:
-        killed += act(site, server, verb, point) == -signal.SIGKILL
-        assert act(site, server, verb) == 0
-    assert killed > 0, f"{point} was never reached"
+        kills += killed(site, server, verb, point)
+        repeat(site, server, verb)
+    assert kills > 0, f"{point} was never reached"
     assert left_behind(before, site.world()) == []
 
 
@@ -91,7 +96,7 @@ def test_a_kill_in_the_middle_needs_only_the_removal(stage: Stage, site: Site) -
     before = site.world()
     server = stage.machine("server")
     for point in ("fabric.wire:after", "fabric.plug:after"):
-        assert act(site, server, "attach", point) == -signal.SIGKILL
+        assert killed(site, server, "attach", point)
         assert left_behind(before, site.world()) != []
         site.detach(server)
         assert left_behind(before, site.world()) == []

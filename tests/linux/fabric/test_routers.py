@@ -157,3 +157,31 @@ def test_a_server_never_forwards(site: Site, stage: Stage, tenant: Machine) -> N
     assert both.pings("10.254.0.5")
     assert both.pings("10.5.0.9")
     assert not tenant.pings("10.254.0.5", timeout=0.3)
+
+
+def test_answers_leave_by_the_interface_that_was_asked(
+    stage: Stage, site: Site, tenant: Machine
+) -> None:
+    """A server with two gateways answers a far client by the gateway of the address it asked."""
+    server, near = stage.machine("server"), stage.machine("near")
+    nowhere = vxlan(204)
+    site.attach(server, nowhere, "10.3.0.5/24", "fd00:3::5/64", gateways=("10.3.0.1", "fd00:3::1"))
+    for _ in range(2):
+        site.attach(
+            server,
+            SERVICE,
+            "10.254.0.5/28",
+            "fd00:254::5/64",
+            interface="eth1",
+            gateways=("10.254.0.1", "fd00:254::1"),
+        )
+    site.router("r1", *LEGS)
+    assert tenant.pings("10.254.0.5")
+    assert tenant.pings("fd00:254::5")
+    site.attach(near, SERVICE, "10.254.0.6/28")
+    assert near.pings("10.254.0.5"), "its own network is still reached without a gateway"
+    rules = server.run("ip", "rule"), server.run("ip", "-6", "rule")
+    site.attach(server, SERVICE, "10.254.0.5/28", interface="eth1", gateways=("10.254.0.1",))
+    assert server.run("ip", "rule") == rules[0]
+    assert "fd00:254::5" in rules[1]
+    assert "fd00:254::5" not in server.run("ip", "-6", "rule")

@@ -1,4 +1,4 @@
-"""One fabric verb in a process of its own, for tests that kill it: ``act.py VERB`` and JSON."""
+"""One fabric verb in a process of its own, for tests that kill it: ``VERB JSON``."""
 
 from __future__ import annotations
 

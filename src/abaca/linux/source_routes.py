@@ -1,0 +1,89 @@
+"""Answers leave by the interface whose address was asked.
+
+A share server may have interfaces on several networks, each with a gateway. A
+default route in the main table can name only one of them. So each interface
+with a gateway gets a routing table of its own, used for packets that have its
+address as their source. Routes that are better than a default one (the networks
+themselves, routes asked for) are still taken from the main table first.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+from ipaddress import IPv4Address, ip_address
+
+from abaca.linux import links
+from abaca.linux.links import IPAddress, Netlink
+
+_MAIN = 254
+_PROTO_STATIC = 4
+_FIRST_TABLE = 10000
+_MAIN_FIRST = 900
+_BY_SOURCE = 1000
+_HOST_BITS = {socket.AF_INET: 32, socket.AF_INET6: 128}
+
+
+def ensure_source_routes(
+    netlink: Netlink,
+    name: str,
+    addresses: Collection[IPAddress],
+    gateways: Collection[IPAddress],
+) -> None:
+    """Packets from these addresses leave by this interface, to the gateway of their IP version.
+
+    Without a gateway there is no such rule. Where the kernel has no rules, the
+    main table alone counts.
+    """
+    index = links.needed(netlink, name).index
+    for family, version in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):
+        gateway = next((item for item in gateways if item.version == version), None)
+        sources = {item for item in addresses if item.version == version and gateway}
+        if gateway is not None:
+            if not _main_first(netlink, family):
+                return
+            _ensure_default(netlink, family, index, gateway)
+        _ensure_rules(netlink, family, _FIRST_TABLE + index, sources)
+
+
+def _main_first(netlink: Netlink, family: int) -> bool:
+    """Everything but default routes comes from the main table; False without rules at all."""
+    rules = netlink.get_rules(family=family, priority=_MAIN_FIRST)
+    if any(rule.get("FRA_PRIORITY") == _MAIN_FIRST for rule in rules):
+        return True
+    return links.accepted(
+        lambda: netlink.rule(
+            "add", family=family, table=_MAIN, priority=_MAIN_FIRST, FRA_SUPPRESS_PREFIXLEN=0
+        )
+    )
+
+
+def _ensure_default(netlink: Netlink, family: int, index: int, gateway: IPAddress) -> None:
+    netlink.route(
+        "replace",
+        family=family,
+        dst="0.0.0.0/0" if isinstance(gateway, IPv4Address) else "::/0",
+        gateway=str(gateway),
+        oif=index,
+        table=_FIRST_TABLE + index,
+        proto=_PROTO_STATIC,
+        flags=["onlink"],
+    )
+
+
+def _ensure_rules(netlink: Netlink, family: int, table: int, sources: set[IPAddress]) -> None:
+    have = {
+        ip_address(rule.get("FRA_SRC"))
+        for rule in netlink.get_rules(family=family)
+        if rule.get("FRA_PRIORITY") == _BY_SOURCE and rule.get("FRA_TABLE") == table
+    }
+    for verb, difference in (("del", have - sources), ("add", sources - have)):
+        for source in difference:
+            netlink.rule(
+                verb,
+                family=family,
+                table=table,
+                priority=_BY_SOURCE,
+                src=str(source),
+                src_len=_HOST_BITS[socket.AddressFamily(family)],
+            )
