@@ -18,11 +18,12 @@ import pytest
 
 from abaca.api.app import make_app
 from abaca.api.auth import Caller
-from abaca.api.policy import Policy, with_implied
+from abaca.api.policy import Policy
 from abaca.api.routes import RULES
 from abaca.api.settings import ApiSettings
 from abaca.db.database import Database
 from abaca.errors import Unauthorized
+from abaca.identity.roles import with_implied
 
 CALLERS = {
     "admin": ("ops", "admin"),

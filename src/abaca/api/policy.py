@@ -26,12 +26,6 @@ MEMBER = "rule:project_member"
 READER = "rule:project_reader"
 ANYONE = "@"
 
-IMPLIED = {
-    "admin": frozenset({"admin", "manager", "member", "reader"}),
-    "manager": frozenset({"manager", "member", "reader"}),
-    "member": frozenset({"member", "reader"}),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -65,12 +59,6 @@ _SIMPLE = re.compile(
     r"(?:[()@!]|\band\b|\bor\b|\bnot\b|\brole:[\w.-]+|\brule:[\w:.-]+"
     r"|\bproject_id:%\(project_id\)s|\bis_admin:True|\s)*"
 )
-
-
-def with_implied(roles: Iterable[str]) -> frozenset[str]:
-    """The roles and those that they include."""
-    given = frozenset(role.lower() for role in roles)
-    return given.union(*(IMPLIED.get(role, frozenset()) for role in given))
 
 
 class Policy:

@@ -14,8 +14,6 @@ from abaca.cli.options import Files
 if TYPE_CHECKING:
     from abaca.identity.accounts import Accounts
 
-ROLES = ("admin", "manager", "member", "reader")
-
 
 @contextmanager
 def accounts(files: Files) -> Iterator[Accounts]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from abaca.cli.accounts import ROLES, accounts
+from abaca.cli.accounts import accounts
 from abaca.cli.options import Files, config_files, output_format
-from abaca.cli.output import show
+from abaca.cli.output import show, show_one
+from abaca.identity.roles import ROLES
 
 
 @click.group()
@@ -17,14 +18,14 @@ def project() -> None:
 @project.command()
 @config_files
 @click.argument("name")
-@click.option("--description")
+@click.option("--description", help="What it is for.")
 @output_format
 def create(files: Files, name: str, description: str | None, output: str) -> None:
     """Make a project."""
     with accounts(files) as who:
         made = who.create_project(name, description)
     row = {"id": made.id, "name": made.name, "description": made.description}
-    show([row], ("id", "name"), output)
+    show_one(row, output)
 
 
 @project.command("list")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from abaca.cli.accounts import ROLES, accounts, new_password
+from abaca.cli.accounts import accounts, new_password
 from abaca.cli.options import Files, config_files, output_format
 from abaca.cli.output import show, show_one
+from abaca.identity.roles import ROLES
 
 _password = click.option(
     "--password-stdin",

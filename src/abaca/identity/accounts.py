@@ -10,10 +10,9 @@ from abaca.db.database import Database, Tx
 from abaca.db.tables import now
 from abaca.errors import BadRequest, Conflict, NotFound
 from abaca.identity.passwords import Hasher
+from abaca.identity.roles import ADMIN, ROLES
 from abaca.model.user import Project, User
 
-ROLES = ("admin", "manager", "member", "reader")
-ADMIN = "admin"
 LEAST_PASSWORD = 8
 MOST_PASSWORD = 1024
 MOST_NAME = 255

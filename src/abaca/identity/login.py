@@ -11,6 +11,7 @@ from abaca.db.database import Database, Tx
 from abaca.db.tables import now
 from abaca.errors import BadRequest, Conflict, Forbidden, NotFound, Unauthorized
 from abaca.identity.passwords import Failures, Hasher
+from abaca.identity.roles import with_implied
 from abaca.identity.tokens import Token, Tokens
 from abaca.model.user import ApplicationCredential, Project, User
 
@@ -28,7 +29,7 @@ class Session:
     user: User
     project: Project | None
     roles: frozenset[str]
-    """As given; what they include is the policy's to say."""
+    """With those that they include."""
     credential: ApplicationCredential | None
 
 
@@ -139,9 +140,10 @@ class Login:
             project = db.project_with_id(tx, token.project_id) if token.project_id else None
             if token.project_id and (project is None or not project.enabled):
                 raise Unauthorized(REFUSED)
-            roles = db.roles(tx, user.id, project.id) if project else frozenset[str]()
+            given = db.roles(tx, user.id, project.id) if project else frozenset[str]()
+        roles = with_implied(given)
         if credential is not None:
-            roles &= frozenset(credential.roles)
+            roles &= with_implied(credential.roles)
         if project is not None and not roles:
             raise Unauthorized(REFUSED)
         return Session(token=token, user=user, project=project, roles=roles, credential=credential)

@@ -9,7 +9,6 @@ import falcon
 
 from abaca.api.auth import Caller
 from abaca.api.auth.identity_api import DOMAIN_ID, IdentityApi
-from abaca.api.policy import with_implied
 from abaca.api.settings import ApiSettings
 from abaca.api.urls import base_url
 from abaca.db.database import Database
@@ -36,7 +35,7 @@ class Builtin:
         return Caller(
             user_id=session.user.id,
             project_id=session.project.id,
-            roles=with_implied(session.roles),
+            roles=session.roles,
             credentials={
                 "user_name": session.user.name,
                 "project_name": session.project.name,

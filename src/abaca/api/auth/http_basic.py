@@ -10,7 +10,6 @@ from typing import Any
 import falcon
 
 from abaca.api.auth import Caller
-from abaca.api.policy import with_implied
 from abaca.api.settings import ApiSettings
 from abaca.api.urls import address
 from abaca.db import identity as db
@@ -18,6 +17,7 @@ from abaca.db.database import Database
 from abaca.errors import Unauthorized
 from abaca.identity.login import REFUSED, Login
 from abaca.identity.passwords import Known
+from abaca.identity.roles import with_implied
 from abaca.model.user import Project, User
 
 PROJECT_HEADER = "X-Project-Id"

@@ -19,7 +19,6 @@ from abaca.api.auth.catalog import catalog
 from abaca.api.auth.login_request import parse
 from abaca.api.bodies import Body, Key
 from abaca.api.microversion import MIN
-from abaca.api.policy import with_implied
 from abaca.api.reading import read_json
 from abaca.api.rendering import write_json
 from abaca.api.settings import ApiSettings
@@ -28,13 +27,13 @@ from abaca.db import identity as db
 from abaca.db.database import Database
 from abaca.errors import BadRequest, Forbidden, NotFound, Unauthorized
 from abaca.identity.login import REFUSED, Login, Session
+from abaca.identity.roles import ADMIN
 from abaca.model.user import ApplicationCredential, Project, User
 
 PREFIX = "/identity"
 DOMAIN_ID = login_request.DOMAIN_ID
 DOMAIN = {"id": DOMAIN_ID, "name": login_request.DOMAIN_NAME}
 UPDATED = "2026-11-01T00:00:00Z"
-ADMIN_ROLE = "admin"
 
 _CREDENTIAL = Body(
     "application_credential",
@@ -289,8 +288,7 @@ class IdentityApi:
             project = session.project
             shown["project"] = {"id": project.id, "name": project.name, "domain": DOMAIN}
             shown["is_domain"] = False
-            roles = sorted(with_implied(session.roles))
-            shown["roles"] = [{"id": role, "name": role} for role in roles]
+            shown["roles"] = [{"id": role, "name": role} for role in sorted(session.roles)]
             if not req.get_param_as_bool("nocatalog", default=False):
                 shown["catalog"] = catalog(base_url(req, self.settings))
         if session.credential is not None:
@@ -304,7 +302,7 @@ class IdentityApi:
 
 
 def _is_admin(session: Session) -> bool:
-    return ADMIN_ROLE in session.roles
+    return ADMIN in session.roles
 
 
 def _admin(session: Session) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import falcon
 
 from abaca.api.auth import Caller
-from abaca.api.policy import with_implied
+from abaca.identity.roles import with_implied
 
 
 class NoAuth:
