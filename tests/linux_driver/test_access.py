@@ -24,7 +24,7 @@ def rule(network: str, level: AccessLevel) -> AccessRule:
 
 
 def test_open_file_is_lost_by_deny_and_nobody_else_notices(backend: Backend) -> None:
-    """After deny the next operation on an open file fails; another client's goes on, same server."""
+    """After deny, operations on an open file fail; another client's go on, on the same server."""
     made = scene(backend)
     beside = a_share(backend, 1, name="b", export=6)
     made.driver.ensure_share(beside, None)

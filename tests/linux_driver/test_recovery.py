@@ -219,5 +219,5 @@ def test_nothing_of_a_server_holds_its_lock(made_host: Host) -> None:
     scene(backend)
     lock = next((made_host.folder / "storage").rglob("locks/0*.lock"))
     for pid in hostns.processes(made_host):
-        targets = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
-        assert str(lock) not in targets
+        targets = [entry.readlink() for entry in Path(f"/proc/{pid}/fd").iterdir()]
+        assert lock not in targets

@@ -42,7 +42,11 @@ class Daemon:
         running = self.identity()
         if running is None:
             self.log.parent.mkdir(parents=True, exist_ok=True)
-            running = process_identity(start_daemon(argv, netns=netns, log=self.log, env=env))
+            pid = start_daemon(argv, netns=netns, log=self.log, env=env)
+            try:
+                running = process_identity(pid)
+            except LinuxError as error:
+                raise LinuxError(f"{self.program} ended at once: {self.last_words()}") from error
         write_whole(self.record, f"{running[0]} {running[1]}\n")
         return running
 

@@ -94,7 +94,8 @@ class LinuxDriver:
             else:
                 place = self._layout.place(None)
                 with self._operation(place):
-                    server.ensure_single(place, self._options)
+                    if not self._retire(place):
+                        server.ensure_single(place, self._options)
 
     def pools(self) -> list[Pool]:
         """The one pool of the backend."""
@@ -128,6 +129,7 @@ class LinuxDriver:
         place = self._place(share)
         with _translated(), self._operation(place):
             self._shares(place).remove(share)
+            self._retire(place)
 
     def resize_share(self, share: Share) -> None:
         """The quota is ``share.size_gib``."""
@@ -157,6 +159,7 @@ class LinuxDriver:
         place = self._place(snapshot.share)
         with _translated(), self._operation(place):
             self._shares(place).remove_snapshot(snapshot)
+            self._retire(place)
 
     def revert_share(self, snapshot: Snapshot) -> None:
         """The share has the snapshot's content; its clients must mount it anew."""
@@ -169,7 +172,8 @@ class LinuxDriver:
         """True if the server's parts are there and its NFS server answers."""
         place = self._layout.place(None if item is None else item.id)
         with _translated():
-            return server.serves(place, self._options)
+            idle = place.netns is None and not place.projects()
+            return idle or server.serves(place, self._options)
 
     def inventory(self) -> Inventory:
         """What exists for this backend, whole or in part."""
@@ -213,6 +217,13 @@ class LinuxDriver:
         if network is None:
             raise DriverError(f"share server {place.key} has no interfaces yet: ensure it first")
         server.ensure(place, self._options, self._wires, network)
+
+    def _retire(self, place: Place) -> bool:
+        """The single server runs while it has shares or snapshots; True if it has none."""
+        if place.netns is not None or place.projects():
+            return False
+        server.remove(place, self._options, None)
+        return True
 
     def _locations(self, place: Place, share: Share) -> list[ExportLocation]:
         path = nfs.export_path(share.id)

@@ -184,13 +184,12 @@ class Layout:
     def place(self, server_id: str | None) -> Place:
         """The files of a share server; of the backend's single server if None."""
         key = SINGLE if server_id is None else safe(server_id)
-        short = key.replace("-", "")[:12]
         return Place(
             key=key,
             home=self.root / key,
             run=self.run / key,
             lock=self.root / LOCKS / f"{key}.lock",
-            netns=None if server_id is None else f"abaca-{self.deployment}-{short}",
+            netns=None if server_id is None else f"abaca-{self.deployment}-{key}",
         )
 
     def places(self) -> list[Place]:

@@ -1,0 +1,31 @@
+"""The fake driver keeps the promises of the driver contract, in each mode."""
+
+from __future__ import annotations
+
+import pytest
+
+from abaca.drivers.fake import FakeDriver
+from abaca.modes import DriverMode
+from abaca.network.helper import FlatHelper, ManagedHelper
+from abaca.testing.driver_suite import DriverSubject, DriverSuite
+from abaca.testing.helpers import FixedFlat, FixedManaged, address, vxlan
+
+
+class TestFakeDriver(DriverSuite):
+    """Servers in memory."""
+
+    @pytest.fixture(params=list(DriverMode), ids=[mode.value for mode in DriverMode])
+    def subject(self, request: pytest.FixtureRequest) -> DriverSubject:
+        """A fake world in each mode."""
+        mode: DriverMode = request.param
+        driver = FakeDriver(mode)
+
+        def helper(number: int) -> FlatHelper | ManagedHelper:
+            if mode is DriverMode.FLAT:
+                return FixedFlat((address(f"10.9.0.{number}/24"),))
+            return FixedManaged((vxlan(7000 + number, f"10.{number}.0.9/24"),))
+
+        def left() -> list[str]:
+            return [*driver.world.servers, *driver.world.shares]
+
+        return DriverSubject(mode=mode, make=lambda: driver, helper=helper, left=left)
