@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -31,9 +31,8 @@ class Keeper:
         self._db = db
         self._handlers = handlers
         self._lease_seconds = lease_seconds
-        self._live: dict[str, Lease] = {}
-        self._seen: dict[str, int] = {}
-        self._shown: dict[str, datetime] = {}
+        # By lease, not by task: a lease that was lost may be beside its successor.
+        self._live: set[Lease] = set()
         self._extended = time.monotonic()
         self._change = threading.Condition()
         self._stopping = False
@@ -43,15 +42,13 @@ class Keeper:
         with self._change:
             if not self._live:
                 self._extended = time.monotonic()
-            self._live[lease.task.id] = lease
+            self._live.add(lease)
             self._change.notify_all()
 
     def remove(self, lease: Lease) -> None:
         """Its work ended."""
         with self._change:
-            self._live.pop(lease.task.id, None)
-            self._seen.pop(lease.task.id, None)
-            self._shown.pop(lease.task.id, None)
+            self._live.discard(lease)
             self._change.notify_all()
 
     def count(self) -> int:
@@ -78,7 +75,7 @@ class Keeper:
                     self._change.wait_for(lambda: self._stopping, WATCH_SECONDS)
                 if self._stopping:
                     return
-                live = list(self._live.values())
+                live = list(self._live)
             if live:
                 self._look_after(live)
 
@@ -101,11 +98,11 @@ class Keeper:
             present = queue.generations(tx, [lease.task for lease in live])
             for lease in live:
                 task = lease.task
-                generation = present.get(task.id)
+                generation = present.get((task.id, task.lease_token))
                 if generation is None:
                     lease.interrupt(LeaseLost)
-                elif generation != self._seen.get(task.id, task.generation):
-                    self._seen[task.id] = generation
+                elif generation != lease.noticed:
+                    lease.noticed = generation
                     if self._handlers[task.kind].superseded(tx, task):
                         lease.superseded()
 
@@ -116,11 +113,11 @@ class Keeper:
         long = [
             (lease, step, since)
             for lease, step, since in steps
-            if since is not None and since < late and self._shown.get(lease.task.id) != since
+            if since is not None and since < late and lease.shown != since
         ]
         if not long:
             return
         with self._db.write() as tx:
             for lease, step, since in long:
                 queue.record_step(tx, lease.task, step, since)
-                self._shown[lease.task.id] = since
+                lease.shown = since

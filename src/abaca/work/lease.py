@@ -21,6 +21,10 @@ class Lease:
         self.db = db
         self.task = task
         self.finished = False
+        self.noticed = task.generation
+        """The latest generation that the keeper looked at."""
+        self.shown: datetime | None = None
+        """Since when the step is that people were shown last."""
         self._lock = threading.Lock()
         self._step: str | None = None
         self._since: datetime | None = None

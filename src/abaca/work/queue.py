@@ -224,12 +224,15 @@ def record_step(tx: Tx, task: Task, step: str | None, since: object) -> None:
     tx.execute(update(tasks).where(_mine(task)).values(step=step, step_since=since))
 
 
-def generations(tx: Tx, live: Collection[Task]) -> dict[str, int]:
-    """The present generation of those of these tasks whose leases are in force, by ID."""
+def generations(tx: Tx, live: Collection[Task]) -> dict[tuple[str, int], int]:
+    """The present generation of those of these tasks whose leases are in force, by ID and token."""
     if not live:
         return {}
-    rows = tx.execute(select(tasks.c.id, tasks.c.generation).where(or_(*map(_mine, live))))
-    return {row.id: row.generation for row in rows}
+    column = tasks.c
+    rows = tx.execute(
+        select(column.id, column.lease_token, column.generation).where(or_(*map(_mine, live)))
+    )
+    return {(row.id, row.lease_token): row.generation for row in rows}
 
 
 def finish(tx: Tx, task: Task) -> bool:

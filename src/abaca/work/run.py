@@ -35,7 +35,8 @@ class RetryOptions:
         """How long to wait after the attempt of this number (from 1)."""
         state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
         state.attempt_number = attempts
-        return tenacity.wait_exponential_jitter(self.first, self.longest, jitter=self.jitter)(state)
+        wait = tenacity.wait_exponential(multiplier=self.first, max=self.longest)
+        return (wait + tenacity.wait_random(0, self.jitter))(state)
 
 
 def run_task(lease: Lease, handler: Handler, options: RetryOptions) -> None:
@@ -107,7 +108,7 @@ def _settle(lease: Lease, options: RetryOptions, write: Callable[[Tx], object]) 
     """Write the outcome, patiently: it is lost otherwise, and the work repeated."""
     for attempt in tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
-        wait=tenacity.wait_exponential_jitter(0.1, 5),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
         stop=tenacity.stop_after_delay(options.settle),
         reraise=True,
     ):
