@@ -24,6 +24,7 @@ from worlds import (
     register,
     segment,
     share_server,
+    url_of,
 )
 
 from abaca import steps
@@ -543,7 +544,7 @@ def _killed(database: Database, server: str, verb: str, fault: str) -> bool:
             "-c",
             CHILD,
             str(Path(__file__).parent),
-            f"sqlite:///{database.engine.url.database}",
+            url_of(database),
             server,
             verb,
         ],

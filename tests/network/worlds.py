@@ -6,7 +6,6 @@ import functools
 import uuid
 from collections.abc import Mapping
 from ipaddress import ip_network
-from pathlib import Path
 
 from sqlalchemy import delete, insert, select
 
@@ -87,6 +86,11 @@ def in_process(url: str, values: Mapping[str, object], mode: DriverMode) -> Stan
     return plugin_on(Database(url), values, mode, fabric=RecordingFabric())
 
 
+def url_of(database: Database) -> str:
+    """Where another process finds the same database."""
+    return database.engine.url.render_as_string(hide_password=False)
+
+
 def left_in(database: Database, fabric: RecordingFabric) -> list[str]:
     """Addresses, networks and routers that are there."""
     with database.read() as tx:
@@ -112,7 +116,6 @@ def standalone_subject(
     subnet = SubnetRef(
         key=key, project_id=PROJECT, net_id=tenant.id if tenant is not None else None
     )
-    path = Path(str(database.engine.url.database))
 
     def lose(found: Allocation) -> None:
         with database.write() as tx:
@@ -136,7 +139,7 @@ def standalone_subject(
         lose=lose,
         vanish=vanish,
         left=lambda: left_in(database, fabric),
-        in_process=functools.partial(in_process, f"sqlite:///{path}", dict(values), mode),
+        in_process=functools.partial(in_process, url_of(database), dict(values), mode),
     )
 
 
