@@ -63,7 +63,7 @@ class HostFabric:
         addresses: tuple[str, ...],
         gateway: str | None,
     ) -> None:
-        """Put an interface with these ``address/prefix`` on the segment into a namespace."""
+        """Put an interface with these ``address/prefix`` on the segment into a tenant's namespace."""
         with _translated():
             self.wires.attach(
                 wire_of(segment),
@@ -72,6 +72,7 @@ class HostFabric:
                 mac=None,
                 addresses=tuple(ip_interface(text) for text in addresses),
                 gateways=(ip_address(gateway),) if gateway else (),
+                ours=False,
             )
 
     def unplug(self, segment: Segment, *, netns: str, interface: str) -> None:

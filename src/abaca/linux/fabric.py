@@ -50,7 +50,9 @@ class _Interface:
     addresses: tuple[IPInterface, ...]
     routes: tuple[Route, ...]
     gateways: tuple[IPAddress, ...]
-    forwards: bool
+    ours: bool = True
+    """The namespace is ours, with all that is in it."""
+    forwards: bool = False
 
 
 class LinuxFabric:
@@ -107,11 +109,14 @@ class LinuxFabric:
         addresses: tuple[IPInterface, ...],
         gateways: tuple[IPAddress, ...],
         routes: tuple[tuple[IPNetwork, IPAddress], ...] = (),
+        ours: bool = True,
     ) -> None:
         """The namespace has this interface on the wire, with exactly these addresses and routes.
 
         The namespace must exist. ``mac`` None: one that is always the same for
-        this interface. Without a gateway there is no default route.
+        this interface. Without a gateway there is no default route. In a
+        namespace that is not ``ours`` (a tenant's machine) nothing but this one
+        interface is touched, and one of that name that we didn't make is refused.
         """
         wanted = _Interface(
             name=interface,
@@ -120,7 +125,7 @@ class LinuxFabric:
             addresses=addresses,
             routes=_routes(gateways, routes),
             gateways=gateways,
-            forwards=False,
+            ours=ours,
         )
         self._attach(wire, netns, wanted)
 
@@ -191,7 +196,7 @@ class LinuxFabric:
 
         def connect(here: Netlink) -> None:
             if not links.cable_is_whole(here, cable):
-                links.lay_cable(here, cable)
+                links.lay_cable(here, cable, replace=wanted.ours)
             links.ensure_mtu(here, cable.near, cable.mtu)
             near = links.needed(here, cable.near)
             if outlet.open_vswitch:
@@ -201,9 +206,9 @@ class LinuxFabric:
             else:
                 links.ensure_member(here, near, links.needed(here, outlet.bridge))
 
-        if outlet.open_vswitch and not links.inside(outlet.namespace, doing, ready):
-            # The switch must let go of an old link of this name before it gets the new one.
-            self._ovs.remove_port(cable.near)
+        if not links.inside(outlet.namespace, doing, ready):
+            # Also from another wire, and Open vSwitch must let go of an old link of this name.
+            self._unplug(space, wanted.name, None)
         links.inside(outlet.namespace, doing, connect)
         if outlet.open_vswitch:
             self._ovs.ensure_port(outlet.bridge, cable.near, outlet.tag)
@@ -273,7 +278,8 @@ class LinuxFabric:
 @step("fabric.dress")
 def _dress(space: str, wanted: _Interface, *, in_software: bool) -> None:
     def work(there: Netlink) -> None:
-        _settle(wanted)
+        if wanted.ours:
+            _settle(wanted)
         links.ensure_addresses(there, wanted.name, wanted.addresses)
         links.set_up(there, wanted.name, mac=wanted.mac, mtu=wanted.mtu)
         links.ensure_routes(there, wanted.name, wanted.routes)

@@ -176,10 +176,22 @@ def cable_is_whole(netlink: Netlink, cable: Cable) -> bool:
     return far is not None and (near.peer, far.peer) == (far.index, near.index)
 
 
-def lay_cable(netlink: Netlink, cable: Cable) -> None:
-    """Make the pair, in place of whatever has the name of either end."""
+def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> None:
+    """Make the pair, in place of whatever has the name of the near end.
+
+    Something that has the name of the far end is replaced too, or else refused.
+    """
     remove(netlink, cable.near)
-    inside(cable.namespace, f"clearing {cable.far}", lambda there: remove(there, cable.far))
+
+    def clear(there: Netlink) -> None:
+        if replace:
+            remove(there, cable.far)
+        elif find(there, cable.far) is not None:
+            raise LinuxError(
+                f"{cable.namespace} has an interface {cable.far} already: choose another name"
+            )
+
+    inside(cable.namespace, f"clearing {cable.far}", clear)
     with _opened(netns.path(cable.namespace)) as descriptor:
         # Made with its far end in place: there is no half-moved pair to find after a crash.
         netlink.link(

@@ -75,6 +75,7 @@ def join(one: Machine, other: Machine, interface: str, address: str, peer: str) 
                 far_mac=links.mac_for(0x02, other.name, interface),
                 mtu=1600,
             ),
+            replace=False,
         )
 
     links.inside(one.name, "laying a cable", lay)

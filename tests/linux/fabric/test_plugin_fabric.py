@@ -117,3 +117,33 @@ def test_a_wire_is_the_segment_without_its_addresses() -> None:
     wire = wire_of(TENANT)
     assert (wire.network_type, wire.segmentation_id, wire.mtu) == ("vxlan", 301, 1450)
     assert wire.physical_network is None
+
+
+def test_a_tenants_machine_keeps_its_own(stage: Stage, site: Site, fabric: Fabric) -> None:
+    """Plugging changes nothing else in a namespace of somebody, and never takes an interface."""
+    machine = stage.machine("tenant")
+    machine.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    machine.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "other")
+    settings = [
+        f"net.{family}.conf.{where}.{key}"
+        for family, key in (("ipv4", "forwarding"), ("ipv4", "rp_filter"), ("ipv6", "forwarding"))
+        for where in ("all", "other")
+    ]
+    before = machine.run("sysctl", *settings)
+
+    def plug(interface: str, wanted: Segment) -> None:
+        fabric.plug(
+            wanted,
+            netns=machine.name,
+            interface=interface,
+            addresses=("10.5.0.9/24",),
+            gateway=None,
+        )
+
+    with pytest.raises(NetworkUnavailable, match="has an interface eth0 already"):
+        site.host.call(lambda: plug("eth0", TENANT))
+    assert "other" in machine.run("ip", "-br", "link")
+    for change in (lambda: plug("share0", TENANT), lambda: plug("share0", SERVICE)) * 2:
+        site.host.call(change)
+        assert "10.5.0.9" in machine.run("ip", "-br", "addr", "show", "dev", "share0")
+    assert machine.run("sysctl", *settings) == before
