@@ -1,0 +1,20 @@
+"""What tests of use cases start from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from abaca.db.database import Database
+from support.share_world import World
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Backends, types and share networks, in a database of its own."""
+    db = Database(f"sqlite:///{tmp_path}/abaca.db")
+    db.create_schema()
+    yield World(db).set_up()
+    db.close()
