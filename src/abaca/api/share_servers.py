@@ -21,7 +21,6 @@ from abaca.model.share_server import ShareServer
 from abaca.share import share_servers as use_case
 from abaca.states import ServerStatus
 
-DETAILED = "share_server:show"
 COLUMNS = ("host", "status", "project_id", "availability_zone")
 
 
@@ -75,6 +74,8 @@ def index(request: Request) -> dict[str, Any]:
         found = [s for s in found if wanted in {s.server.share_network_id, s.network_name}]
     if "share_network_subnet_id" in query and request.version >= V(2, 51):
         found = [s for s in found if s.subnet_id == query["share_network_subnet_id"]]
+    if "source_share_server_id" in query and request.version >= V(2, 57):
+        found = []  # none was migrated from another
     return LISTED.many(request, Slice(items=tuple(found), more=False, count=None))
 
 
