@@ -22,6 +22,8 @@ from abaca.demo.service import Service
 from abaca.demo.topology import Topology
 from abaca.testing import world
 
+MARK = "ABACA_DEMO"
+
 
 @click.command()
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here.")
@@ -38,15 +40,17 @@ def main(json_file: Path | None, keep_log: Path | None) -> None:
         signal.signal(signum, _interrupt)
     leftovers.sweep()
     report = Report()
-    before = world.snapshot()
     with _root() as root:
+        os.environ[MARK] = root.name  # in the environment of all that is started from here
+        before = world.snapshot([root.name])
         try:
             _show(report, root, keep_log)
         except KeyboardInterrupt:
             report.say("Interrupted: cleaning up.")
             leftovers.remove(root)
             sys.exit(130)
-        report.left_behind = world.left_behind(before, world.snapshot())
+        after = world.snapshot(leftovers.marks(root))
+        report.left_behind = world.left_behind(before, after) + leftovers.files(root)
     sys.exit(report.finish(json_file))
 
 

@@ -34,6 +34,15 @@ def read(machine: Machine, export: str, file: str) -> str:
         return hashlib.sha256(target.read_bytes()).hexdigest()
 
 
+def can_read(machine: Machine, export: str, file: str) -> bool:
+    """True if the machine can read the file now."""
+    try:
+        read(machine, export, file)
+    except CommandFailed:
+        return False
+    return True
+
+
 def refusal(machine: Machine, export: str) -> str:
     """The client's error when the machine may not mount; AssertionError if it may."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import signal
 import subprocess
@@ -108,17 +109,37 @@ class Service:
         self.log = root / "abaca.log"
         self.admin_password = ""
 
-    def start(self) -> str:
-        """Write the configuration, make the administrator, start, and wait for the API."""
-        self.config.write_text(CONFIG.format(root=self._root))
+    def prepare(self, config: str = CONFIG) -> None:
+        """Write the configuration and make the administrator."""
+        self.config.write_text(config.format(root=self._root))
         self.abaca("config", "check")
         answer = self.abaca("bootstrap", "--format", "json")
         self.admin_password = str(json.loads(answer)["password"])
+
+    def start(self, **env: str) -> str:
+        """Start `abaca serve` and wait for the API; the highest version it speaks."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._argv("serve"), stdout=log, stderr=log, start_new_session=True
+                self._argv("serve"),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **env},
             )
         return self._wait()
+
+    def kill(self) -> None:
+        """End the service with SIGKILL, if it has not ended by itself."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def wait_for_death(self, seconds: float) -> None:
+        """Return once the service has ended by itself; TimeoutExpired if it does not."""
+        if self._process is not None:
+            self._process.wait(seconds)
+            self._process = None
 
     def stop(self) -> None:
         """Stop the service and wait for its end; share servers would keep serving."""

@@ -96,10 +96,13 @@ class ServerHandler:
 
 def ensure(lease: Lease, backend: Backend, server: ShareServer) -> None:
     """The server serves with addresses on all of its subnets, and its row says so."""
-    details = backend.driver.ensure_server(
-        server_view(server), network_of(lease.db, backend, server)
-    )
-    if server.status is not ServerStatus.ACTIVE or dict(details) != dict(server.details):
+    network = network_of(lease.db, backend, server)
+    details = dict(backend.driver.ensure_server(server_view(server), network))
+    if routes := network.tenant_routes():
+        details["tenant_routes"] = ", ".join(
+            f"{item.destination} via {item.next_hop}" for item in routes
+        )
+    if server.status is not ServerStatus.ACTIVE or details != dict(server.details):
         record(lease, server, details)
 
 
