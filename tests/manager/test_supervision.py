@@ -1,0 +1,162 @@
+"""What was made stays: servers that die, hosts that reboot, managers that come and go."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from abaca.db import share_servers
+from abaca.drivers.fake import FakeDriver
+from abaca.modes import DriverMode
+from abaca.network.fake import FakePlugin
+from abaca.network.plugin import Claim, Label, SubnetRef
+from abaca.states import ShareStatus
+from manager.conftest import FAST
+from support.control_plane import Api, StartManager, backend
+
+
+def _share(api: Api, mode: DriverMode) -> str:
+    network = api.share_network() if mode.has_share_servers else None
+    return api.share(api.share_type(mode), network_id=network)
+
+
+@pytest.mark.parametrize("mode", DriverMode)
+def test_reboot(api: Api, start: StartManager, mode: DriverMode):
+    """Everything of run-time is gone: at the next start all comes back at the same places."""
+    driver = FakeDriver(mode)
+    here = backend("b1", mode, driver=driver)
+    first = start(here, options=replace(FAST, supervise_seconds=60))
+    share_id = _share(api, mode)
+    share = api.until_status(share_id, ShareStatus.AVAILABLE)
+    api.allow(share_id, "10.0.0.0/8")
+    driver.fill(share.instance.id, "data")
+    api.until_idle()
+    before = api.rows("export_locations")
+    assert first.stop()
+
+    driver.world.reboot()
+    driver.world.shares[share.instance.id].rules = []
+    start(here, options=replace(FAST, supervise_seconds=60))
+    api.until(lambda: driver.world.shares[share.instance.id].exported)
+    api.until_idle()
+    assert driver.world.shares[share.instance.id].content == "data"
+    assert driver.world.shares[share.instance.id].rules == [("10.0.0.0/8", "rw")]
+    assert all(server.serving for server in driver.world.servers.values())
+    assert api.rows("export_locations") == before
+    assert api.messages() == []
+
+
+@pytest.mark.parametrize("mode", DriverMode)
+def test_dead_server_is_brought_back(api: Api, start: StartManager, mode: DriverMode):
+    """A server that dies while its manager runs serves again soon, with its shares."""
+    driver = FakeDriver(mode)
+    start(backend("b1", mode, driver=driver))
+    share = api.until_status(_share(api, mode), ShareStatus.AVAILABLE)
+    api.until_idle()
+    driver.world.reboot()
+    api.until(lambda: driver.world.shares[share.instance.id].exported)
+    api.until(lambda: all(server.serving for server in driver.world.servers.values()))
+
+
+def test_share_server_is_reused(api: Api, start: StartManager):
+    """A second share of the project on the network gets the same server, another one not."""
+    start(backend("b1", DriverMode.FLAT))
+    type_id, network = api.share_type(DriverMode.FLAT), api.share_network()
+    shares = [
+        api.until_status(
+            api.share(type_id, network_id=network, project_id=project), ShareStatus.AVAILABLE
+        )
+        for project in ("p1", "p1", "p2")
+    ]
+    first, second, other = (share.instance.share_server_id for share in shares)
+    assert first == second != other
+
+
+def test_idle_server_waits_and_may_be_used_again(api: Api, start: StartManager):
+    """With a delay a server outlives its last share, serves the next one, and then goes."""
+    driver = FakeDriver(DriverMode.FLAT)
+    start(
+        backend("b1", DriverMode.FLAT, driver=driver),
+        options=replace(FAST, share_server_idle_seconds=0.8),
+    )
+    type_id, network = api.share_type(DriverMode.FLAT), api.share_network()
+    first = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
+    api.delete(first.id)
+    api.until(lambda: api.read(first.id) is None)
+    second = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
+    assert second.instance.share_server_id == first.instance.share_server_id
+    time.sleep(1)
+    assert len(driver.world.servers) == 1
+    api.delete(second.id)
+    api.until(lambda: api.read(second.id) is None)
+    assert len(driver.world.servers) == 1
+    api.until_idle()
+    assert driver.world.servers == {}
+    assert api.rows("share_servers") == []
+
+
+def test_server_on_its_way_out_gets_no_share(api: Api, start: StartManager):
+    """A share asked for while the server is being removed gets a new one."""
+    driver = FakeDriver(DriverMode.FLAT)
+    start(backend("b1", DriverMode.FLAT, driver=driver))
+    type_id, network = api.share_type(DriverMode.FLAT), api.share_network()
+    first = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
+    driver.delays["remove_server"] = 0.3
+    api.delete(first.id)
+    api.until(lambda: [row["slot"] for row in api.rows("share_servers")] == [None])
+    second = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
+    api.until_idle()
+    assert second.instance.share_server_id != first.instance.share_server_id
+    assert set(driver.world.servers) == {second.instance.share_server_id}
+
+
+def test_condemned_server_goes_at_once(api: Api, start: StartManager):
+    """A server that an administrator deletes does not wait for its delay; one in use stays."""
+    driver = FakeDriver(DriverMode.FLAT)
+    options = replace(FAST, share_server_idle_seconds=60, supervise_seconds=0.1)
+    start(backend("b1", DriverMode.FLAT, driver=driver), options=options)
+    share = api.until_status(_share(api, DriverMode.FLAT), ShareStatus.AVAILABLE)
+    server_id = share.instance.share_server_id
+    assert server_id is not None
+    with api.db.write() as tx:
+        assert not share_servers.condemn(tx, server_id)
+    api.delete(share.id)
+    api.until(lambda: api.read(share.id) is None)
+    with api.db.write() as tx:
+        assert share_servers.condemn(tx, server_id)
+    start(backend("b1", DriverMode.FLAT, driver=driver), options=options)
+    api.until_idle()
+    assert driver.world.servers == {}
+
+
+def test_orphans_are_collected(api: Api, start: StartManager):
+    """Ports that no server accounts for are removed; those in use are not."""
+    here = backend("b1", DriverMode.FLAT)
+    plugin = here.plugin
+    assert isinstance(plugin, FakePlugin)
+    options = replace(FAST, audit_seconds=0.1, orphan_seconds=0)
+    stray = Claim(owner="gone", label=Label.USER, subnet="net-b1", index=0)
+    plugin.allocate(SubnetRef(key="net-b1"), [stray], host="node1")
+    start(here, options=options)
+    api.until_status(_share(api, DriverMode.FLAT), ShareStatus.AVAILABLE)
+    api.until(lambda: plugin.cloud.port(stray) is None)
+    assert len(plugin.cloud.ports) == 1
+
+
+def test_manager_is_seen_and_reports_its_pools(api: Api, start: StartManager):
+    """The scheduler knows what is free, less what was promised; the service shows that it lives."""
+    driver = FakeDriver(DriverMode.SINGLE, capacity_gib=100)
+    start(backend("b1", DriverMode.SINGLE, driver=driver))
+    (service,) = api.rows("services")
+    assert (service["host"], service["binary"]) == ("node1@b1", "manila-share")
+    share_id = api.share(api.share_type(DriverMode.SINGLE), size=30)
+    (pool,) = api.rows("pools")
+    assert pool["free_gib"] == 70
+    api.until_status(share_id, ShareStatus.AVAILABLE)
+    time.sleep(0.6)
+    (pool,) = api.rows("pools")
+    assert (pool["total_gib"], pool["free_gib"], pool["driver_mode"]) == (100, 70, "single_svm")
+    (seen,) = api.rows("services")
+    assert seen["seen_at"] > service["seen_at"]  # type: ignore[operator]
