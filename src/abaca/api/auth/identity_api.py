@@ -356,8 +356,8 @@ def _credential(item: ApplicationCredential) -> dict[str, Any]:
 
 
 def _roles(given: object) -> frozenset[str] | None:
-    """``[{"name": ...}]`` or ``[{"id": ...}]``; here both are the name."""
-    if given is None:
+    """``[{"name": ...}]`` or ``[{"id": ...}]``, here both the name; an empty list means all."""
+    if given is None or given == []:
         return None
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise BadRequest('roles: give [{"name": ...}].')
