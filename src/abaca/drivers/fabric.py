@@ -63,7 +63,7 @@ class HostFabric:
         addresses: tuple[str, ...],
         gateway: str | None,
     ) -> None:
-        """Put an interface with these ``address/prefix`` on the segment into a tenant's namespace."""
+        """Put an interface with these ``address/prefix`` on the segment into their namespace."""
         with _translated():
             self.wires.attach(
                 wire_of(segment),

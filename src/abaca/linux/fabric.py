@@ -169,6 +169,10 @@ class LinuxFabric:
             for interface in self._interfaces_of(space):
                 self.detach(space, interface)
         netns.remove_namespace(space)
+        with self._locked():
+            self._switches.sweep()
+            if self._mapped:
+                self._drop_dead_ports()
 
     def routers(self) -> list[str]:
         """Names of the routers on this host."""
@@ -191,11 +195,8 @@ class LinuxFabric:
         cable = self._cable(space, wanted)
         doing = f"plugging {space} into {outlet.wire}"
 
-        def ready(here: Netlink) -> bool:
-            return links.cable_is_whole(here, cable)
-
         def connect(here: Netlink) -> None:
-            if not links.cable_is_whole(here, cable):
+            if not whole:
                 links.lay_cable(here, cable, replace=wanted.ours)
             links.ensure_mtu(here, cable.near, cable.mtu)
             near = links.needed(here, cable.near)
@@ -206,7 +207,10 @@ class LinuxFabric:
             else:
                 links.ensure_member(here, near, links.needed(here, outlet.bridge))
 
-        if not links.inside(outlet.namespace, doing, ready):
+        whole = links.inside(
+            outlet.namespace, doing, lambda here: links.cable_is_whole(here, cable)
+        )
+        if not whole:
             # Also from another wire, and Open vSwitch must let go of an old link of this name.
             self._unplug(space, wanted.name, None)
         links.inside(outlet.namespace, doing, connect)
@@ -216,11 +220,28 @@ class LinuxFabric:
     @step("fabric.unplug")
     def _unplug(self, space: str, interface: str, wire: Wire | None) -> None:
         near = self._port(space, interface)
-        if self._ovs.answers and (wire is None or wire.network_type != "vxlan"):
+        if self._mapped and (wire is None or wire.network_type != "vxlan"):
             self._ovs.remove_port(near)
         for place in (None, self._switches.namespace):
             if place is None or netns.exists(place):
                 links.inside(place, f"unplugging {space}", lambda here: links.remove(here, near))
+
+    def _drop_dead_ports(self) -> None:
+        """Open vSwitch remembers ports over a reboot: those without a link go."""
+
+        def names(here: Netlink) -> set[str]:
+            return {link.name for link in links.links(here)}
+
+        dead = set(self._ovs.ports())
+        if dead:
+            dead -= links.inside(None, "listing links", names)
+        for port in dead:
+            self._ovs.remove_port(port)
+
+    @property
+    def _mapped(self) -> bool:
+        """Open vSwitch may have ports of ours."""
+        return bool(self._options.bridge_mappings or self._options.vlan_mappings)
 
     def _cable(self, space: str, wanted: _Interface) -> Cable:
         return Cable(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from fabric_stage import Site, Stage, flat, vlan
 
 from abaca.errors import CommandFailed, LinuxError
+from abaca.linux import netns
 from abaca.testing.netns import Machine, join
 from abaca.testing.ovs import Switch
 from abaca.testing.world import left_behind
@@ -171,6 +173,30 @@ def test_a_link_lost_by_a_reboot_is_plugged_again(
         host.run("ip", "link", "del", port)
     site.attach(one, vlan(108), "10.8.0.5/24")
     assert one.pings("10.8.0.6")
+
+
+def test_a_router_lost_by_a_reboot_leaves_no_port(
+    site: Site, switch: Switch, host: Machine
+) -> None:
+    """A router between VLANs whose namespace is gone is removed with its ports in the database."""
+    before, ports = site.world(), switch.vsctl("list-ports", "br-vlan")
+    for damaged in (False, True):
+        site.router("r1", (vlan(110), ("10.8.0.1/24",)), (flat(), ("10.7.0.1/24",)))
+        made = set(switch.vsctl("list-ports", "br-vlan").split()) - set(ports.split())
+        assert len(made) == 2
+        if damaged:
+            netns.remove_namespace(f"abaca-{site.deployment}-r-r1")
+            for port in made:
+                lose(host, port)
+        site.remove_router("r1")
+        assert switch.vsctl("list-ports", "br-vlan") == ports
+    assert left_behind(before, site.world()) == []
+
+
+def lose(host: Machine, link: str) -> None:
+    """Delete a link that may go by itself meanwhile."""
+    with suppress(CommandFailed):
+        host.run("ip", "link", "del", link)
 
 
 def test_flat_on_an_open_vswitch_bridge(stage: Stage, site: Site) -> None:
