@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
+from abaca.db import pools as pool_rows
 from abaca.db.database import Database
-from abaca.db.tables import pools, share_servers
+from abaca.db.tables import now, pools, share_instances, share_servers, share_types, shares
 from abaca.errors import BadRequest
 from abaca.model.share_network import ShareNetwork
 from abaca.scheduler.place import place, refuse_at_once
@@ -198,3 +201,55 @@ def test_what_some_backend_could_take_is_not_refused_at_once(
     add_pool("two", "managed_multi_svm", makes_networks=True)
     with database.read() as tx:
         refuse_at_once(tx, managed, empty)
+
+
+def test_a_report_does_not_give_out_room_twice(
+    database: Database, add_pool: Callable[..., str]
+) -> None:
+    """Free space measured before a share was made is reported less that share's size."""
+    host = add_pool("one", "single_svm", free=70)
+    add_share_on(database, host, size=10, made=False)
+    with database.read() as tx:
+        (pool,) = pool_rows.live(tx)
+    with database.write() as tx:
+        pool_rows.report(tx, host, [replace(pool, free_gib=70, reported_at=now())])
+    assert free(database, host) == 60
+    with database.write() as tx:
+        tx.execute(update(share_instances).values(made=True, updated_at=now()))
+        before = now() - timedelta(seconds=5)
+        pool_rows.report(tx, host, [replace(pool, free_gib=70, reported_at=before)])
+    assert free(database, host) == 60
+    with database.write() as tx:
+        pool_rows.report(tx, host, [replace(pool, free_gib=61, reported_at=now())])
+    assert free(database, host) == 61
+
+
+def add_share_on(database: Database, host: str, *, size: int, made: bool) -> None:
+    """The rows of a share that was placed there."""
+    with database.write() as tx:
+        tx.execute(insert(share_types).values(id="t", name="t", is_public=True, created_at=now()))
+        tx.execute(
+            insert(shares).values(
+                id="s1",
+                project_id="p1",
+                size=size,
+                share_proto="NFS",
+                share_type_id="t",
+                is_public=False,
+                created_at=now(),
+            )
+        )
+        tx.execute(
+            insert(share_instances).values(
+                id="i1",
+                share_id="s1",
+                primary_slot=1,
+                status="creating",
+                access_rules_status="active",
+                host=host,
+                pool="main",
+                wanted_size=size,
+                made=made,
+                created_at=now(),
+            )
+        )

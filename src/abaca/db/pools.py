@@ -78,6 +78,9 @@ def report(tx: Tx, host: str, found: Collection[Pool]) -> None:
     names = [pool.name for pool in found]
     tx.execute(delete(pools).where(pools.c.host == host, pools.c.name.not_in(names)))
     for pool in found:
+        # Placements on the pool wait from here, or are counted: none falls between.
+        mine = (pools.c.host == host, pools.c.name == pool.name)
+        tx.execute(select(pools.c.name).where(*mine).with_for_update())
         promised = promised_gib(tx, host, pool.name, pool.reported_at)
         values = {
             "backend": pool.backend,
@@ -90,8 +93,7 @@ def report(tx: Tx, host: str, found: Collection[Pool]) -> None:
             "capabilities": dict(pool.capabilities),
             "reported_at": pool.reported_at,
         }
-        where = (pools.c.host == host, pools.c.name == pool.name)
-        if not tx.execute(update(pools).where(*where).values(values)).rowcount:
+        if not tx.execute(update(pools).where(*mine).values(values)).rowcount:
             tx.execute(insert(pools).values(host=host, name=pool.name, version=0, **values))
 
 
