@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 
 from abaca.db import segments as segment_rows
 from abaca.db.database import Tx
@@ -62,21 +62,22 @@ def remove(tx: Tx, subnet_id: str) -> None:
     tx.execute(delete(share_network_subnets).where(share_network_subnets.c.id == subnet_id))
 
 
-def servers_on(tx: Tx, subnet: ShareNetworkSubnet) -> list[str]:
-    """IDs of the share servers that use the subnet, or may be about to.
+def servers_on(
+    tx: Tx, network_id: str, keys: Collection[str], zone: str | None = None
+) -> list[str]:
+    """IDs of the network's share servers that use these subnets, or may be about to.
 
-    Those with an interface on it, and those that are being set up in its zone
-    and have none yet.
+    Those with an interface there, and those that are being set up and have none
+    yet. ``keys`` are subnet IDs, or the network's own for one without subnets.
     """
-    has = (
-        select(allocations.c.share_server_id)
-        .where(allocations.c.subnet_key == subnet.id)
-        .scalar_subquery()
-    )
-    has_any = select(allocations.c.share_server_id).scalar_subquery()
+    has = select(allocations.c.share_server_id).where(allocations.c.subnet_key.in_(sorted(keys)))
+    has_any = select(allocations.c.share_server_id)
     server = share_servers.c
-    uses = server.id.in_(has) | ((server.status == "creating") & server.id.not_in(has_any))
-    where = [server.share_network_id == subnet.share_network_id, uses]
-    if subnet.availability_zone is not None:
-        where.append(server.availability_zone == subnet.availability_zone)
+    starting = and_(server.status == "creating", server.id.not_in(has_any.scalar_subquery()))
+    where = [
+        server.share_network_id == network_id,
+        or_(server.id.in_(has.scalar_subquery()), starting),
+    ]
+    if zone is not None:
+        where.append(server.availability_zone == zone)
     return list(tx.execute(select(server.id).where(*where).order_by(server.id)).scalars())

@@ -6,7 +6,7 @@ they say is the plugin's to understand, and no plugin is asked here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from abaca.context import Context
@@ -158,24 +158,48 @@ def add_subnet(tx: Tx, ctx: Context, network_id: str, spec: SubnetSpec) -> Share
     if any(item.availability_zone == subnet.availability_zone for item in network.subnets):
         zone = subnet.availability_zone or "every zone"
         raise Conflict(f"Share network {network_id} has a subnet for {zone} already.")
+    _keep_servers_where_they_are(tx, ctx, network, subnet)
     share_network_subnets.add(tx, subnet)
     return subnet
+
+
+def _keep_servers_where_they_are(
+    tx: Tx, ctx: Context, network: ShareNetwork, subnet: ShareNetworkSubnet
+) -> None:
+    """`Conflict` if share servers with shares would have to move to the new subnet.
+
+    A zone's servers are on the subnet for every zone until the zone has one of its
+    own, and on a network made for them while there is none at all.
+    """
+    if subnet.availability_zone is not None:
+        moved = [item.id for item in network.subnets if item.availability_zone is None]
+        zone = subnet.availability_zone
+    else:
+        moved, zone = [], None
+    keys = moved or ([] if network.subnets else [network.id])
+    if keys:
+        servers = share_network_subnets.servers_on(tx, network.id, keys, zone)
+        _free(tx, ctx, servers, f"Share network {network.id}")
+
+
+def _free(tx: Tx, ctx: Context, server_ids: Sequence[str], what: str) -> None:
+    """Have idle share servers go; `Conflict` if some have shares."""
+    busy = 0
+    for server_id in server_ids:
+        server = share_servers.get(tx, server_id)
+        busy += server is not None and not remove_unused(tx, ctx, server)
+    if busy:
+        raise Conflict(
+            f"{what} is used by {busy} share server(s) with shares: delete those shares first."
+        )
 
 
 def remove_subnet(tx: Tx, ctx: Context, network_id: str, subnet_id: str) -> None:
     """Remove a subnet that no share is exported on; servers that are idle there go along."""
     network = managed(tx, ctx, network_id)
-    subnet = subnet_of(network, subnet_id)
-    busy = sum(
-        not remove_unused(tx, ctx, server)
-        for server_id in share_network_subnets.servers_on(tx, subnet)
-        if (server := share_servers.get(tx, server_id)) is not None
-    )
-    if busy:
-        raise Conflict(
-            f"Share network subnet {subnet_id} is used by {busy} share server(s) with shares: "
-            "delete those shares first."
-        )
+    subnet_of(network, subnet_id)
+    servers = share_network_subnets.servers_on(tx, network_id, [subnet_id])
+    _free(tx, ctx, servers, f"Share network subnet {subnet_id}")
     share_network_subnets.remove(tx, subnet_id)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import insert
 from abaca.db import availability_zones, segments, share_networks
 from abaca.db.database import Database
 from abaca.db.tables import (
+    allocations,
     new_id,
     now,
     share_instances,
@@ -99,6 +100,21 @@ def used(db: Database) -> dict[str, str]:
                 created_at=now(),
             )
         )
+    subnet = busy.subnets[0].id
+    with db.write() as tx:
+        tx.execute(
+            insert(allocations).values(
+                id=new_id(),
+                share_server_id=servers[busy.id],
+                section="section",
+                subnet_key=subnet,
+                label="user",
+                index=0,
+                created_at=now(),
+            )
+        )
+        availability_zones.ensure(tx, "north")
+        availability_zones.ensure(tx, "south")
     return {
         "busy": busy.id,
         "busy_subnet": busy.subnets[0].id,
