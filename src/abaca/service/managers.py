@@ -14,6 +14,14 @@ from abaca.network.plugin import Fabric, NetworkPlugin, PluginHost
 from abaca.service.state import deployment
 from abaca.work.worker import WorkOptions
 
+POWERS = {
+    "snapshot_support": True,
+    "create_share_from_snapshot_support": True,
+    "revert_to_snapshot_support": True,
+    "mount_snapshot_support": False,
+}
+"""What every driver can do, since its contract has it; a driver's pools may report otherwise."""
+
 
 def make_backends(config: Config, db: Database) -> list[Backend]:
     """The backends' drivers and plugins, ready to be started."""
@@ -43,7 +51,7 @@ def _backend(config: Config, backend: BackendConfig, db: Database, digits: str) 
         plugin=_plugin(backend, host, db, fabric),
         network_section=backend.network.section if backend.network else None,
         availability_zone=backend.availability_zone,
-        capabilities={"share_backend_name": backend.share_backend_name},
+        capabilities={**POWERS, "share_backend_name": backend.share_backend_name},
     )
 
 
