@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from worlds import without_sync
 
 from abaca.db.database import Database
 from abaca.db.tables import metadata
@@ -22,6 +23,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made = Database(url or f"sqlite:///{tmp_path}/abaca.db")
     if url:
         metadata.drop_all(made.engine)
+    else:
+        without_sync(made)
     made.create_schema()
     yield made
     made.close()

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import delete, event, func, insert, select
+from worlds import without_sync
 
 from abaca.db import tables
 from abaca.db.addresses import DatabaseLedger
@@ -59,6 +60,7 @@ class LedgerModel(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.mkdtemp(prefix="abaca-ledger-")
         self.database = Database(f"sqlite:///{self.folder}/abaca.db")
+        without_sync(self.database)
         self.database.create_schema()
         self.ledger = DatabaseLedger(self.database, Clock())
         self.held: dict[Claim, IPAddress] = {}
@@ -190,7 +192,7 @@ class LedgerModel(RuleBasedStateMachine):
 
 
 LedgerModel.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=25,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

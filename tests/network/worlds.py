@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from ipaddress import ip_network
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, event, insert, select
 
 from abaca.db import tables
 from abaca.db.addresses import DatabaseLedger
@@ -84,6 +84,13 @@ def plugin_on(
 def in_process(url: str, values: Mapping[str, object], mode: DriverMode) -> StandalonePlugin:
     """As another process of the service has it."""
     return plugin_on(Database(url), values, mode, fabric=RecordingFabric())
+
+
+def without_sync(database: Database) -> None:
+    """Don't wait for the disk: a killed process loses nothing by it, only a machine would."""
+    event.listen(
+        database.engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA synchronous = OFF")
+    )
 
 
 def url_of(database: Database) -> str:
