@@ -102,7 +102,7 @@ def test_shrink_to_a_size_that_fits(made_host: Host) -> None:
 
 
 def test_snapshot_clone_revert(backend: Backend) -> None:
-    """A snapshot keeps what was; a clone begins there and goes its own way; revert returns to it."""
+    """A snapshot keeps what was; a clone begins there and goes its way; revert returns to it."""
     made = scene(backend)
     put(made, "one")
     snapshot = Snapshot(id="snap-1", share=made.share)

@@ -98,10 +98,15 @@ def exchange(one: Path, other: Path) -> None:
         raise LinuxError(f"exchanging {one} and {other}: {os.strerror(ctypes.get_errno())}")
 
 
-def sync_deleted(top: Path) -> None:
-    """Wait (at most a minute) until deleted subvolumes have given up their blocks."""
+def settle_deleted(top: Path) -> None:
+    """Let go of what deleted subvolumes held, blocks and quota groups.
+
+    Waits for the blocks, at most a minute: what takes longer is given up later
+    by the kernel itself.
+    """
     try:
         _btrfs("subvolume", "sync", str(top))
+        _btrfs("qgroup", "clear-stale", str(top))
     except CommandFailed:
         return
 

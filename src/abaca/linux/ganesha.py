@@ -20,6 +20,8 @@ from abaca.linux.bus import Bus, BusError
 from abaca.linux.daemon import Daemon
 from abaca.linux.files import write_whole
 
+MOST_EXPORTS = 65535
+"""Export IDs have 16 bits."""
 NFS_PORT = 2049
 MOUNT_PORT = 20048
 """NFSv3's mount protocol; NFSv4 does not use it."""
@@ -51,7 +53,7 @@ class Export:
     """A directory that is served. Without clients, nobody gets it."""
 
     id: int
-    """1 to 65535, in every file handle: give it to another directory and old handles lie."""
+    """1 to `MOST_EXPORTS`, in every file handle: give it to another directory and old handles lie."""
     path: Path
     pseudo: str
     """The path that clients mount."""

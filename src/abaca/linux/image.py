@@ -59,12 +59,19 @@ class Image:
         return self.device() or run_holding("losetup", "--find", "--show", str(self.path)).strip()
 
     def grow(self, size: int, top: Path) -> None:
-        """Let it hold at least so many bytes; ``top`` is where it is mounted."""
-        if self.size >= size:
-            return
-        os.truncate(self.path, _rounded(size))
-        run_holding("losetup", "--set-capacity", self.attach())
-        run_holding("btrfs", "filesystem", "resize", "max", str(top))
+        """Let it hold at least so many bytes; ``top`` is where it is mounted.
+
+        File, loop device and file system are compared one after the other, so
+        a growth that was cut short is finished by the next one.
+        """
+        if self.size < size:
+            os.truncate(self.path, _rounded(size))
+        device = self.attach()
+        if _device_size(device) < self.size:
+            run_holding("losetup", "--set-capacity", device)
+        room = os.statvfs(top)
+        if room.f_blocks * room.f_frsize < self.size:
+            run_holding("btrfs", "filesystem", "resize", "max", str(top))
 
     def trim(self, top: Path) -> None:
         """Give unused blocks back to the host."""
@@ -78,6 +85,10 @@ class Image:
                 run_holding("losetup", "--detach", device)
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(".new").unlink(missing_ok=True)
+
+
+def _device_size(device: str) -> int:
+    return int(Path(f"/sys/class/block/{Path(device).name}/size").read_text()) * _BLOCK
 
 
 def _rounded(size: int) -> int:

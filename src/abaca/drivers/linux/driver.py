@@ -130,7 +130,6 @@ class LinuxDriver:
         with _translated(), self._operation(place):
             self._shares(place).remove(share)
             self._retire(place)
-            self._retire(place)
 
     def resize_share(self, share: Share) -> None:
         """The quota is ``share.size_gib``."""
@@ -160,7 +159,6 @@ class LinuxDriver:
         place = self._place(snapshot.share)
         with _translated(), self._operation(place):
             self._shares(place).remove_snapshot(snapshot)
-            self._retire(place)
             self._retire(place)
 
     def revert_share(self, snapshot: Snapshot) -> None:
@@ -226,10 +224,6 @@ class LinuxDriver:
             return False
         server.remove(place, self._options, None)
         return True
-
-    def _retire(self, place: Place) -> None:
-        if place.netns is None:
-            server.retire_single(place, self._options)
 
     def _locations(self, place: Place, share: Share) -> list[ExportLocation]:
         path = nfs.export_path(share.id)

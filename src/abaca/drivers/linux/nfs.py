@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import ip_network
 
-from abaca.drivers.linux.layout import Place, Rule, ShareRecord
+from abaca.drivers.linux.layout import RUN_PATH, Place, Rule, ShareRecord
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.errors import AccessRuleUnsupported
 from abaca.linux import mounts
@@ -108,4 +109,8 @@ def withdraw(place: Place, options: LinuxOptions, share: ShareRecord) -> None:
 def remove_files(place: Place) -> None:
     """Nothing of the server is left in the file system."""
     shutil.rmtree(place.run, ignore_errors=True)
+    for folder in (place.run.parent, place.run.parent.parent, RUN_PATH):
+        # Ours while they are empty: other servers, backends and deployments are in them too.
+        with suppress(OSError):
+            folder.rmdir()
     shutil.rmtree(place.home, ignore_errors=True)

@@ -22,8 +22,9 @@ from abaca.drivers.linux.layout import (
 )
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.drivers.linux.storage import GIB
-from abaca.errors import DriverError, ShrinkRefused
+from abaca.errors import DriverError, ShrinkRefused, StorageFull
 from abaca.linux import btrfs, mounts
+from abaca.linux.ganesha import MOST_EXPORTS
 from abaca.steps import step
 
 _MODE = 0o777
@@ -105,6 +106,8 @@ class Shares:
         known = self.place.share(share.id)
         if known is not None and not known.leaving:
             return known
+        if share.export_id > MOST_EXPORTS:
+            raise StorageFull(f"{self.place.key} has given out all {MOST_EXPORTS} export numbers")
         with storage.pool_locked(self.layout, self.options):
             storage.take_room(self.layout, self.options, share.size_gib)
             record = ShareRecord(

@@ -80,7 +80,7 @@ def reclaim(place: Place, project_id: str) -> None:
         mounts.unmount(top)
         image.remove()
     elif mounts.mounted(top) is not None:
-        btrfs.sync_deleted(top)
+        btrfs.settle_deleted(top)
         image.trim(top)
 
 
