@@ -34,7 +34,7 @@ from abaca.db.tables import (
     shares,
 )
 from abaca.model.page import Page, Slice
-from abaca.model.share_network import ShareNetwork, ShareNetworkSubnet
+from abaca.model.share_network import ShareNetwork
 from abaca.states import NetworkStatus
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
