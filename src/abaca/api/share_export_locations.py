@@ -1,4 +1,7 @@
-"""Export locations: where a share is mounted from; things of their own since 2.9."""
+"""Export locations: where a share is mounted from; things of their own since 2.9.
+
+Administrators see them of a share instance too.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, READER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route
+from abaca.db import export_locations, share_instances
 from abaca.errors import NotFound
 from abaca.model.page import Slice
 from abaca.model.share import ExportLocation, Share
@@ -62,6 +66,29 @@ def show(request: Request) -> dict[str, Any]:
     raise NotFound(f"Export location {wanted} could not be found on share {share.id}.")
 
 
+def instance_index(request: Request) -> dict[str, Any]:
+    """Every export location of a share instance."""
+    found = _of_instance(request)
+    return VIEW.many(request, Slice(items=found, more=False, count=None), summary=True)
+
+
+def instance_show(request: Request) -> dict[str, Any]:
+    """One export location of the share instance."""
+    wanted = request.params["location_id"]
+    for location in _of_instance(request):
+        if location.id == wanted:
+            return VIEW.one(request, location)
+    raise NotFound(f"Export location {wanted} could not be found.")
+
+
+def _of_instance(request: Request) -> tuple[ExportLocation, ...]:
+    instance_id = request.params["instance_id"]
+    with request.db.read() as tx:
+        if share_instances.share_of(tx, instance_id) is None:
+            raise NotFound(f"Share instance {instance_id} could not be found.")
+        return tuple(export_locations.of_instance(tx, instance_id))
+
+
 def _found(request: Request) -> tuple[Share, tuple[ExportLocation, ...]]:
     with request.db.read() as tx:
         return shares.locations(
@@ -69,14 +96,24 @@ def _found(request: Request) -> tuple[Share, tuple[ExportLocation, ...]]:
         )
 
 
+_INSTANCE_INDEX = "share_instance_export_location:index"
+_INSTANCE_SHOW = "share_instance_export_location:show"
 RULES = (
     Rule("share_export_location:index", READER, "List the export locations of a share."),
     Rule("share_export_location:show", READER, "Show an export location."),
+    Rule(_INSTANCE_INDEX, ADMIN, "List the export locations of a share instance."),
+    Rule(_INSTANCE_SHOW, ADMIN, "Show an export location of a share instance."),
     Rule(SEE_HIDDEN, ADMIN, "See export locations and fields that are for administrators only."),
 )
 
+_SINCE = V(2, 9)
 _ALL = "/shares/{share_id}/export_locations"
+_ONE = f"{_ALL}/{{location_id}}"
+_INSTANCE_ALL = "/share_instances/{instance_id}/export_locations"
+_INSTANCE_ONE = f"{_INSTANCE_ALL}/{{location_id}}"
 ROUTES = (
-    Route("GET", _ALL, index, "share_export_location:index", since=V(2, 9)),
-    Route("GET", f"{_ALL}/{{location_id}}", show, "share_export_location:show", since=V(2, 9)),
+    Route("GET", _ALL, index, "share_export_location:index", since=_SINCE),
+    Route("GET", _ONE, show, "share_export_location:show", since=_SINCE),
+    Route("GET", _INSTANCE_ALL, instance_index, _INSTANCE_INDEX, since=_SINCE),
+    Route("GET", _INSTANCE_ONE, instance_show, _INSTANCE_SHOW, since=_SINCE),
 )
