@@ -40,30 +40,27 @@ def remove(root: Path) -> None:
 
 
 def reboot(root: Path) -> None:
-    """What a reboot does to Abaca: only files are left of it."""
-    _kill(str(root))
+    """What a reboot does to Abaca: only files on a disk are left of it."""
+    _kill(root)
     for point in sorted(mounts(root), reverse=True):
         with suppress(CommandFailed):
             run("umount", "--lazy", point)
     for device in loops(root):
         with suppress(CommandFailed):
             run("losetup", "--detach", device)
-    deployment = _deployment(root)
-    for name in namespaces():
-        if deployment and deployment in name:
-            remove_namespace(name)
+    for name in server_namespaces(root):
+        remove_namespace(name)
     for folder in _run_path(root):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def world(root: Path) -> set[str]:
     """What is there of it: namespaces, mounts, loop devices, processes and image files."""
-    deployment = _deployment(root)
     return {
-        *(f"namespace {name}" for name in namespaces() if deployment and deployment in name),
+        *(f"namespace {name}" for name in server_namespaces(root)),
         *(f"mount {point}" for point in mounts(root)),
         *(f"loop {device}" for device in loops(root)),
-        *(f"process {pid}" for pid in processes(str(root))),
+        *(f"process {pid}" for pid in processes(root)),
         *(f"image {path}" for path in root.rglob("*.img")),
     }
 
@@ -101,38 +98,42 @@ def _alive(root: Path) -> bool:
         return False
 
 
-def _kill(marker: str) -> None:
-    """Kill the processes whose arguments name the folder, but for this one."""
+def _kill(root: Path) -> None:
     deadline = time.monotonic() + GONE_SECONDS
-    while (found := processes(marker)) and time.monotonic() < deadline:
+    while (found := processes(root)) and time.monotonic() < deadline:
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def processes(marker: str) -> list[int]:
-    """Processes whose arguments have the marker, but for this one."""
+def processes(root: Path) -> list[int]:
+    """Processes whose arguments name it, but for this one."""
     found = []
+    names = [mark.encode() for mark in marks(root)]
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if (
-                marker.encode() in (entry / "cmdline").read_bytes()
-                and int(entry.name) != os.getpid()
-            ):
+            arguments = (entry / "cmdline").read_bytes()
+            if any(name in arguments for name in names) and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
     return found
 
 
+def server_namespaces(root: Path) -> list[str]:
+    """The namespaces of its share servers and routers."""
+    deployment = _deployment(root)
+    return [name for name in namespaces() if deployment and deployment in name]
+
+
 def mounts(root: Path) -> list[str]:
-    """Mount points below the folder."""
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    points = (line.split()[1] for line in lines)
-    return [point for point in points if Path(point).is_relative_to(root)]
+    """Its mount points, but for the namespaces' own."""
+    points = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+    ours = (point for point in points if any(mark in point for mark in marks(root)))
+    return [point for point in ours if not point.startswith("/run/netns/")]
 
 
 def loops(root: Path) -> list[str]:
-    """Loop devices whose file is below the folder."""
+    """Loop devices whose file is below its folder."""
     table = run("losetup", "--noheadings", "--output", "NAME,BACK-FILE")
     rows = (line.split(maxsplit=1) for line in table.splitlines())
     return [row[0] for row in rows if len(row) > 1 and str(root) in row[1]]

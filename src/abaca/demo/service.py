@@ -166,7 +166,7 @@ class Service:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
-                raise AbacaError(f"abaca serve ended: {self.log.read_text()[-1500:]}")
+                raise AbacaError(f"abaca serve ended: {self.log.read_text()[-4000:]}")
             try:
                 with urllib.request.urlopen(ENDPOINT + "/v2/", timeout=2) as answer:  # noqa: S310
                     version: str = json.load(answer)["versions"][0]["version"]

@@ -1,0 +1,153 @@
+"""A real service with real share servers on a small network of its own, per test module."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abaca.demo import leftovers
+from abaca.demo.scenario import SETTINGS, Setting
+from abaca.demo.service import Service
+from abaca.demo.topology import Machine, Topology
+
+WAIT_SECONDS = 60
+
+
+@dataclass(slots=True)
+class Site:
+    """A storage host that runs Abaca, and the machines of two projects."""
+
+    root: Path
+    topology: Topology
+    service: Service
+    clients: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def alice(self) -> Machine:
+        """The machine of project alice."""
+        return self.topology.machines["alice"]
+
+    @property
+    def bob(self) -> Machine:
+        """The machine of project bob."""
+        return self.topology.machines["bob"]
+
+    def share(
+        self, backend: str, *, project: str = "alice", size: int = 1, name: str | None = None
+    ) -> Any:
+        """Ask for a share on a backend (with a share network where needed, one per backend)."""
+        setting = next(item for item in SETTINGS if item.backend == backend)
+        client = self.clients[project]
+        network = self._network(client, setting) if setting.share_network else None
+        return client.shares.create(
+            "NFS", size, share_type=backend, share_network=network, name=name
+        )
+
+    @staticmethod
+    def _network(client: Any, setting: Setting) -> Any:
+        for network in client.share_networks.list():
+            if network.name == setting.backend:
+                return network
+        name = None if setting.share_network == "any" else setting.share_network
+        return client.share_networks.create(
+            name=setting.backend, neutron_net_id=name, neutron_subnet_id=name
+        )
+
+    def allow(self, share: Any, to: str, *, level: str = "rw", project: str = "alice") -> Any:
+        """Add an access rule and wait until the rules are in force."""
+        rule = self.clients[project].shares.allow(share, "ip", to, level)
+        self.settled(share, "access_rules_status", "active")
+        return rule
+
+    def export(self, share: Any, project: str = "alice") -> str:
+        """The first export location."""
+        return str(self.clients[project].share_export_locations.list(share)[0].path)
+
+    def settled(self, item: Any, key: str = "status", wanted: str = "available") -> Any:
+        """The item once ``key`` is ``wanted``; fails if it ends in an error or takes too long."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while True:
+            item = item.manager.get(item.id)
+            value = getattr(item, key)
+            if value == wanted:
+                return item
+            assert "error" not in value, f"{key} is {value}; {self.service.log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, f"{key} stays {value}"
+            time.sleep(0.1)
+
+    def until(self, true: Callable[[], object], what: str) -> None:
+        """Wait for a condition; fails with ``what`` if it takes too long."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not true():
+            assert time.monotonic() < deadline, f"not in {WAIT_SECONDS} s: {what}"
+            time.sleep(0.1)
+
+    def tasks(self) -> list[Any]:
+        """What is not finished."""
+        return list(json.loads(self.service.abaca("task", "list", "--format", "json")))
+
+    def world(self) -> set[str]:
+        """What exists on the machine and carries this site's name."""
+        return leftovers.world(self.root)
+
+    def clear(self) -> None:
+        """Delete every share of every project, and wait for the last share server to go."""
+        for name in self.topology.machines:
+            for snapshot in self.clients[name].share_snapshots.list():
+                snapshot.delete()
+        client = self.clients["admin"]
+        everyone = {"all_tenants": 1}
+        self.until(
+            lambda: not client.share_snapshots.list(search_opts=everyone), "snapshots deleted"
+        )
+        for share in client.shares.list(search_opts=everyone):
+            share.delete()
+        self.until(lambda: not client.shares.list(search_opts=everyone), "shares deleted")
+        self.until(lambda: not client.share_servers.list(), "share servers removed")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A running service with a share type per backend and two projects."""
+    root = Path("/tmp", f"{leftovers.PREFIX}{secrets.token_hex(3)}")  # noqa: S108 - image files
+    root.mkdir(mode=0o700)
+    topology = Topology(root.name.removeprefix(leftovers.PREFIX))
+    service = Service(topology, root)
+    site = Site(root=root, topology=topology, service=service)
+    try:
+        topology.build()
+        with topology.inside():
+            service.prepare()
+            service.start()
+            _log_in(site)
+            yield site
+    finally:
+        service.kill()
+        topology.remove()
+        leftovers.remove(root)
+
+
+def _log_in(site: Site) -> None:
+    service = site.service
+    site.clients["admin"] = service.client("admin", service.admin_password)
+    for name in site.topology.machines:
+        site.clients[name] = service.client(name, service.add_tenant(name))
+    for setting in SETTINGS:
+        site.clients["admin"].share_types.create(
+            setting.backend,
+            setting.mode != "single_svm",
+            spec_snapshot_support=True,
+            extra_specs={
+                "driver_mode": setting.mode,
+                "share_backend_name": setting.backend,
+                "revert_to_snapshot_support": "True",
+                "create_share_from_snapshot_support": "True",
+            },
+        )
