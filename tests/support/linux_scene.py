@@ -60,7 +60,9 @@ class Backend:
         if self.mode is DriverMode.SINGLE:
             self.host.cable(machine, port, f"10.9.{number}.2/24", f"fd09:{number}::2/64")
             self.host.ip("addr", "add", f"10.9.{number}.1/24", "dev", port)
+            self.host.ip("addr", "add", f"fd09:{number}::1/64", "dev", port, "nodad")
             machine.run("ip", "route", "add", "default", "via", f"10.9.{number}.1")
+            machine.run("ip", "route", "add", "default", "via", f"fd09:{number}::1")
         elif self.mode is DriverMode.FLAT:
             self.host.cable(machine, port, f"10.9.0.{100 + number}/24", f"fd09::{100 + number}/64")
             self.host.ip("link", "set", port, "master", "br-flat")

@@ -53,7 +53,7 @@ class Export:
     """A directory that is served. Without clients, nobody gets it."""
 
     id: int
-    """1 to `MOST_EXPORTS`, in every file handle: give it to another directory and old handles lie."""
+    """1 to `MOST_EXPORTS`. It is in every file handle, so a reused one makes old handles lie."""
     path: Path
     pseudo: str
     """The path that clients mount."""
