@@ -17,7 +17,7 @@ demo: setup ## all three modes with real NFS, in a namespace of its own (JSON=FI
 	@$(BIN)/python -m abaca.demo $(if $(JSON),--json $(JSON))
 
 test: setup ## every test, the real data plane included
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -11,8 +11,6 @@ from keystoneauth1 import session
 from keystoneauth1.identity import v3
 from manilaclient import client
 
-pytestmark = pytest.mark.xdist_group("openstack-client")
-
 
 @pytest.fixture(scope="module")
 def types(cloud: Any) -> Iterator[tuple[str, str]]:

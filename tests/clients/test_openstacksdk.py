@@ -9,8 +9,6 @@ from typing import Any
 import openstack
 import pytest
 
-pytestmark = pytest.mark.xdist_group("openstacksdk")
-
 
 @pytest.fixture(scope="module")
 def proxy(cloud: Any) -> Iterator[Any]:
