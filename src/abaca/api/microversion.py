@@ -131,5 +131,13 @@ def _ours(common: str | None) -> str | None:
 
 def history_document() -> str:
     """The published history as Markdown."""
-    lines = [f"- **{version}**: {text}" for version, text in HISTORY]
-    return "\n".join(["# API versions", "", *lines, ""])
+    return "\n".join(
+        [
+            "# API versions",
+            "",
+            f"Generated from `abaca.api.microversion.HISTORY`; Abaca speaks {MIN} to {MAX}.",
+            "",
+            *(f"- **{version}**: {text}" for version, text in HISTORY),
+            "",
+        ]
+    )

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import structlog
 from oslo_config import cfg
 from oslo_policy import opts, policy
 
 from abaca.context import Context
 from abaca.errors import ConfigError, Forbidden
+
+log = structlog.get_logger()
 
 ADMIN = "rule:context_is_admin"
 MANAGER = "rule:project_manager"
@@ -100,6 +103,8 @@ class Policy:
             raise ConfigError([f"policy file {file}: {error}"]) from error
         unknown = sorted(set(self._enforcer.file_rules) - set(self._enforcer.registered_rules))
         self.unknown = tuple(unknown)
+        if unknown:
+            log.warning("policy_rules_unknown", file=file, rules=unknown)
 
     def _all_simple(self) -> bool:
         """True if decisions depend on nothing but the roles and whose project it is."""
