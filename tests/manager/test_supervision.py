@@ -9,6 +9,7 @@ import pytest
 
 from abaca.db import share_servers
 from abaca.drivers.fake import FakeDriver
+from abaca.errors import DriverError
 from abaca.modes import DriverMode
 from abaca.network.fake import FakePlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
@@ -160,3 +161,45 @@ def test_manager_is_seen_and_reports_its_pools(api: Api, start: StartManager):
     assert (pool["total_gib"], pool["free_gib"], pool["driver_mode"]) == (100, 70, "single_svm")
     (seen,) = api.rows("services")
     assert seen["seen_at"] > service["seen_at"]  # type: ignore[operator]
+
+
+def test_server_that_could_not_be_removed_is_tried_again(api: Api, start: StartManager):
+    """It is in error, and goes once the storage works again."""
+    driver = FakeDriver(DriverMode.FLAT)
+    start(backend("b1", DriverMode.FLAT, driver=driver), options=replace(FAST, audit_seconds=0.4))
+    share_id = _share(api, DriverMode.FLAT)
+    api.until_status(share_id, ShareStatus.AVAILABLE)
+    driver.fail("remove_server", DriverError("no"))
+    api.delete(share_id)
+    api.until(lambda: [row["status"] for row in api.rows("share_servers")] == ["error"])
+    api.until(lambda: not api.rows("share_servers"))
+    assert driver.world.servers == {}
+
+
+def test_asking_for_a_removal_again_does_not_hold_it_up(api: Api, start: StartManager):
+    """A client that sends DELETE all the time gets what it asks for."""
+    driver = FakeDriver(DriverMode.SINGLE)
+    start(backend("b1", DriverMode.SINGLE, driver=driver))
+    share_id = _share(api, DriverMode.SINGLE)
+    api.until_status(share_id, ShareStatus.AVAILABLE)
+    driver.delays["remove_share"] = 0.6
+    api.delete(share_id)
+    api.until(lambda: any(row["running_lane"] for row in api.rows("tasks")))
+    for _ in range(4):
+        time.sleep(0.1)
+        api.delete(share_id)
+    api.until_idle()
+    assert api.read(share_id) is None
+    assert driver.calls.count("remove_share") == 1
+
+
+def test_restart_remembers_who_asked(api: Api, start: StartManager):
+    """What a manager looks at by itself does not replace the request that is waiting."""
+    driver = FakeDriver(DriverMode.SINGLE)
+    here = backend("b1", DriverMode.SINGLE, driver=driver)
+    assert start(here).stop()
+    share_id = _share(api, DriverMode.SINGLE)
+    driver.fail("ensure_share", DriverError("no"))
+    start(here)
+    api.until_status(share_id, ShareStatus.ERROR)
+    assert [item.request_id for item in api.messages()] == ["req-1"]

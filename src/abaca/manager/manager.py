@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import structlog
 
+from abaca.db import messages
 from abaca.db.database import Database
 from abaca.manager.backend import Backend
 from abaca.manager.options import ManagerOptions
@@ -32,6 +33,7 @@ class ShareManager:
         self, db: Database, backends: Sequence[Backend], options: ManagerOptions | None = None
     ) -> None:
         self._options = options or ManagerOptions()
+        self._db = db
         self._backends = list(backends)
         by_host = {item.host: item for item in backends}
         idle = self._options.share_server_idle_seconds
@@ -81,7 +83,10 @@ class ShareManager:
         self._supervisor.check()
 
     def _audit(self) -> None:
+        self._supervisor.sweep()
         self._supervisor.collect(timedelta(seconds=self._options.orphan_seconds))
+        with self._db.write() as tx:
+            messages.purge(tx)
 
     def _repeat(self, name: str, seconds: float, action: Callable[[], object]) -> None:
         def body() -> None:

@@ -36,9 +36,6 @@ class Job:
     share: Share
     server: ShareServer | None
     rules: Sequence[AccessRule]
-    source: contract.Snapshot | None
-    """What it is to be a copy of, until it has been made."""
-    revert_to: contract.Snapshot | None
 
     def view(self, size_gib: int | None = None) -> contract.Share:
         """The share as its driver sees it."""
@@ -97,19 +94,17 @@ class ShareHandler:
             backend = self.backends.get(share.instance.host or "") if share else None
             if share is None or backend is None:
                 return None
-            instance = share.instance
-            server_id = instance.share_server_id
+            server_id = share.instance.share_server_id
             server = None if server_id is None else share_servers.get(tx, server_id)
             return Job(
                 backend=backend,
                 share=share,
                 server=server,
                 rules=share_instances.rules(tx, share.id),
-                source=None if instance.made else _source(tx, share.snapshot_id),
-                revert_to=_own_snapshot(tx, share, server),
             )
 
     def _remove(self, lease: Lease, job: Job) -> None:
+        lease.see_through()
         if job.share.instance.export_id is not None:
             job.backend.driver.remove_share(job.view())
         outcome.forget(lease, job.share, idle_seconds=self.idle_seconds)
@@ -129,7 +124,7 @@ class ShareHandler:
     def _ensure(self, lease: Lease, job: Job) -> None:
         share, driver = job.share, job.backend.driver
         healed = self._bring_server(lease, job)
-        locations = driver.ensure_share(job.view(), job.source)
+        locations = driver.ensure_share(job.view(), self._source(share))
         rules, refused = self._apply(job, all_anew=healed)
         status, size, failure = self._change(job)
         outcome.record(
@@ -176,8 +171,8 @@ class ShareHandler:
             if share.instance.wanted_size != share.size:
                 driver.resize_share(job.view(share.instance.wanted_size))
                 size = share.instance.wanted_size
-            if job.revert_to is not None:
-                driver.revert_share(job.revert_to)
+            if (snapshot := self._wanted_snapshot(job)) is not None:
+                driver.revert_share(snapshot)
         except AbacaError as error:
             if error.retriable or not isinstance(error, DriverError):
                 raise
@@ -185,27 +180,30 @@ class ShareHandler:
         status = share.instance.status
         return ShareStatus.AVAILABLE if status.in_motion else status, size, None
 
+    def _source(self, share: Share) -> contract.Snapshot | None:
+        """The snapshot that the share is to be a copy of, until it has been made."""
+        if share.snapshot_id is None or share.instance.made:
+            return None
+        with self.db.read() as tx:
+            found = snapshot_instances.find(tx, share.snapshot_id)
+            parent = share_instances.share_of(tx, found.share_instance_id) if found else None
+            if found is None or parent is None:
+                raise DriverError(
+                    f"snapshot {share.snapshot_id} has gone", told="The snapshot has gone."
+                )
+            server_id = parent.instance.share_server_id
+            server = None if server_id is None else share_servers.get(tx, server_id)
+        return contract.Snapshot(id=found.id, share=share_view(parent, server))
 
-def _source(tx: Tx, snapshot_id: str | None) -> contract.Snapshot | None:
-    """The snapshot that a share is made from, as drivers see it."""
-    if snapshot_id is None:
-        return None
-    instance = snapshot_instances.find(tx, snapshot_id)
-    if instance is None:
-        raise DriverError(f"snapshot {snapshot_id} has gone", told="The snapshot has gone.")
-    parent = share_instances.share_of(tx, instance.share_instance_id)
-    if parent is None:
-        raise DriverError(f"the share of snapshot {snapshot_id} has gone")
-    server_id = parent.instance.share_server_id
-    server = None if server_id is None else share_servers.get(tx, server_id)
-    return contract.Snapshot(id=instance.id, share=share_view(parent, server))
-
-
-def _own_snapshot(tx: Tx, share: Share, server: ShareServer | None) -> contract.Snapshot | None:
-    """The snapshot that the share is to be reverted to."""
-    if share.instance.revert_to is None:
-        return None
-    instance = snapshot_instances.find(tx, share.instance.revert_to, share.instance.id)
-    if instance is None:
-        return None
-    return contract.Snapshot(id=instance.id, share=share_view(share, server))
+    def _wanted_snapshot(self, job: Job) -> contract.Snapshot | None:
+        """The snapshot that the share is to be reverted to."""
+        instance = job.share.instance
+        if instance.revert_to is None:
+            return None
+        with self.db.read() as tx:
+            found = snapshot_instances.find(tx, instance.revert_to, instance.id)
+        if found is None:
+            raise DriverError(
+                f"snapshot {instance.revert_to} has gone", told="The snapshot has gone."
+            )
+        return contract.Snapshot(id=found.id, share=job.view())

@@ -48,6 +48,7 @@ class SnapshotHandler:
             return
         status = job.snapshot.instance.status
         if status is SnapshotStatus.DELETING:
+            lease.see_through()
             if job.view is not None:
                 job.backend.driver.remove_snapshot(job.view)
             forget(lease, job.snapshot)

@@ -57,6 +57,18 @@ class Supervisor:
             except Exception:
                 log.exception("servers_not_checked", backend=backend.name)
 
+    def sweep(self) -> None:
+        """Have empty servers, and those that could not be removed before, looked at again."""
+        for backend in self.backends:
+            with self.db.write() as tx:
+                busy = queue.alive(tx, TaskKind.SHARE_SERVER)
+                left = [
+                    item
+                    for item in share_servers.find(tx, {"host": backend.host})
+                    if item.id not in busy and share_servers.mark_unused(tx, item.id)
+                ]
+            self._look_at_servers(left)
+
     def collect(self, older_than: timedelta) -> list[str]:
         """Have the plugins remove what nobody claims; says what was removed."""
         removed: list[str] = []

@@ -29,6 +29,7 @@ class Lease:
         self._step: str | None = None
         self._since: datetime | None = None
         self._interruption: type[WorkInterrupted] | None = None
+        self._seen_through = False
 
     @property
     def resource_id(self) -> str:
@@ -47,14 +48,26 @@ class Lease:
             raise self._interruption(f"task {self.task.kind} {self.resource_id}")
 
     @property
+    def lost(self) -> bool:
+        """True once nothing may be written any more."""
+        return self._interruption is LeaseLost
+
+    @property
     def step(self) -> tuple[str | None, datetime | None]:
         """The step it is at, and since when."""
         with self._lock:
             return self._step, self._since
 
+    def see_through(self) -> None:
+        """From here only a lost lease stops the work: newer requests want the same.
+
+        Whoever asks for a removal again and again must not hold it up.
+        """
+        self._seen_through = True
+
     def interrupt(self, reason: type[WorkInterrupted]) -> None:
         """Stop the work at its next step; what is lost stays lost."""
-        if self._interruption is not LeaseLost:
+        if reason is LeaseLost or not (self.lost or self._seen_through):
             self._interruption = reason
 
     @contextmanager

@@ -57,14 +57,8 @@ def enqueue(
     """
     clock = read_clock(tx)
     stamp = now()
-    asked = {
-        "queue": queue,
-        "lane": lane,
-        "project_id": project_id,
-        "request_id": request_id,
-        "attempts": 0,
-        "deadline": stamp + PATIENCE,
-    }
+    asked = {"queue": queue, "lane": lane, "attempts": 0, "deadline": stamp + PATIENCE}
+    who = {"project_id": project_id, "request_id": request_id}
     row = {
         "id": new_id(),
         "kind": str(kind),
@@ -75,8 +69,12 @@ def enqueue(
         "lease_token": 0,
         "created_at": stamp,
         **asked,
+        **who,
     }
-    tx.execute(_upsert(tx.dialect, row, _again(clock, delay, asked | {"updated_at": stamp})))
+    # What the manager asks for itself does not make people forget who asked before.
+    asked |= {name: value for name, value in who.items() if value is not None}
+    asked["updated_at"] = stamp
+    tx.execute(_upsert(tx.dialect, row, _again(clock, delay, asked)))
     tx.after_commit(doorbell.ring)
 
 

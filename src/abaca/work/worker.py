@@ -24,6 +24,8 @@ from abaca.work.run import RetryOptions, run_task
 log = structlog.get_logger()
 CONTENDED_SECONDS = 0.05
 """Sleep when others were faster with all that was ready."""
+EAGER_SECONDS = 0.05
+"""Between the first looks after some work; the pauses grow from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class WorkOptions:
     deadline_seconds: float = 1800.0
     """How long after its first attempt a task is retried."""
     poll_seconds: float = 1.0
-    """How often tasks queued by other processes are looked for."""
+    """How often tasks queued by other processes are looked for, at the least."""
     stop_seconds: float = 10.0
     """How long stopping waits for work that is under way; then it is left to the next start."""
     retry: RetryOptions = field(default_factory=RetryOptions)
@@ -61,6 +63,7 @@ class WorkerPool:
         self._keeper = Keeper(db, handlers, options.lease_seconds)
         self._inbox: SimpleQueue[Lease | None] = SimpleQueue()
         self._stopping = threading.Event()
+        self._pause = EAGER_SECONDS
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -127,17 +130,18 @@ class WorkerPool:
         if outlook.expired:
             with self._db.write() as tx:
                 log.warning("leases_expired", tasks=queue.break_expired(tx))
-        if outlook.ready:
-            for task in self._claim(outlook.ready):
-                lease = Lease(self._db, task)
-                self._keeper.add(lease)
-                self._inbox.put(lease)
-        if outlook.expired or outlook.ready:
+        taken = self._claim(outlook.ready) if outlook.ready else []
+        for task in taken:
+            lease = Lease(self._db, task)
+            self._keeper.add(lease)
+            self._inbox.put(lease)
+        if outlook.expired or taken:
+            self._pause = EAGER_SECONDS
             return None
-        later = outlook.next_due
-        return (
-            self._options.poll_seconds if later is None else min(later, self._options.poll_seconds)
-        )
+        if outlook.ready:
+            return CONTENDED_SECONDS
+        self._pause = min(self._pause * 1.5, self._options.poll_seconds)
+        return self._pause if outlook.next_due is None else min(outlook.next_due, self._pause)
 
     def _claim(self, ready: Collection[str]) -> list[Task]:
         with self._db.write() as tx:
