@@ -8,7 +8,9 @@ from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, MEMBER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Action, Route, action
+from abaca.errors import BadRequest
 from abaca.share import resize, shares, snapshots
+from abaca.share.lookup import own_share
 
 
 def extend(request: Request) -> None:
@@ -43,6 +45,15 @@ def reset_status(request: Request) -> None:
         shares.reset_status(tx, request.ctx, request.params["share_id"], request.body["status"])
 
 
+def reset_task_state(request: Request) -> None:
+    """Set the state of a share's migration: without migrations there is only none to set."""
+    with request.db.read() as tx:
+        own_share(tx, request.ctx, request.params["share_id"])
+    asked = request.body.get("task_state")
+    if asked not in {None, "", "None"}:
+        raise BadRequest(f"task_state={asked!r}: shares are not migrated; give null.")
+
+
 def revert(request: Request) -> None:
     """Have a share go back to its latest snapshot."""
     with request.db.write() as tx:
@@ -57,6 +68,7 @@ STATUS = Body(
     None,
     (Key(name="status", check=text(least=1), required=True),),
 )
+TASK_STATE = Body(None, (Key(name="task_state", check=text()),), optional=True)
 REVERT = Body(None, (Key(name="snapshot_id", check=text(least=1), required=True),))
 
 RULES = (
@@ -65,6 +77,8 @@ RULES = (
     Rule("share:shrink", MEMBER, "Shrink a share."),
     Rule("share:force_delete", ADMIN, "Delete a share in any state."),
     Rule("share:reset_status", ADMIN, "Set the status of a share by hand."),
+    # `openstack share set` asks for it whatever it is to set.
+    Rule("share:reset_task_state", MEMBER, "Set the state of a share's migration by hand."),
     Rule("share:revert_to_snapshot", MEMBER, "Revert a share to its latest snapshot."),
 )
 
@@ -80,6 +94,14 @@ ROUTES = (
             *action("shrink", shrink, "share:shrink", body=SHRINK),
             *action("force_delete", force_delete, "share:force_delete", body=NOTHING),
             *action("reset_status", reset_status, "share:reset_status", body=STATUS),
+            *action(
+                "reset_task_state",
+                reset_task_state,
+                "share:reset_task_state",
+                body=TASK_STATE,
+                since=V(2, 5),
+                experimental=True,
+            ),
             Action("revert", revert, "share:revert_to_snapshot", body=REVERT, since=V(2, 27)),
         ),
     ),
