@@ -31,8 +31,11 @@ class Image:
 
     @property
     def allocated(self) -> int:
-        """What it takes of the host's file system now."""
-        return self.path.stat().st_blocks * _BLOCK
+        """What it takes of the host's file system now; nothing if it is not there."""
+        try:
+            return self.path.stat().st_blocks * _BLOCK
+        except FileNotFoundError:
+            return 0
 
     def make(self, size: int) -> None:
         """Make the file with an empty file system, under another name first."""
@@ -75,7 +78,7 @@ class Image:
 
     def trim(self, top: Path) -> None:
         """Give unused blocks back to the host."""
-        run_holding("fstrim", str(top))
+        run_holding("fstrim", str(top), timeout=300)
 
     def remove(self) -> None:
         """Detach and delete it; it must not be mounted. Succeeds if there is none."""
