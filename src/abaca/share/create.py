@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from abaca.context import Context, Version
 from abaca.db import availability_zones, messages, pools, quotas, share_instances, shares
@@ -231,24 +232,6 @@ def _hosts(tx: Tx, ctx: Context, hint: str, share_ids: tuple[str, ...]) -> froze
 def _new(ctx: Context, wanted: NewShare, plan: _Plan) -> Share:
     stamp = now()
     share_id = new_id()
-    instance = ShareInstance(
-        id=new_id(),
-        share_id=share_id,
-        status=ShareStatus.CREATING_FROM_SNAPSHOT if plan.source else ShareStatus.CREATING,
-        access_rules_status=AccessRulesStatus.ACTIVE,
-        progress=None,
-        host=None,
-        pool=None,
-        availability_zone=plan.zone,
-        share_server_id=None,
-        export_id=None,
-        wanted_size=plan.size,
-        revert_to=None,
-        made=False,
-        excluded=(),
-        created_at=stamp,
-        updated_at=None,
-    )
     return Share(
         id=share_id,
         project_id=ctx.project_id,
@@ -271,8 +254,29 @@ def _new(ctx: Context, wanted: NewShare, plan: _Plan) -> Share:
         scheduled_at=None,
         created_at=stamp,
         updated_at=None,
-        instance=instance,
+        instance=_new_instance(share_id, plan, stamp),
         metadata=dict(wanted.metadata),
+    )
+
+
+def _new_instance(share_id: str, plan: _Plan, stamp: datetime) -> ShareInstance:
+    return ShareInstance(
+        id=new_id(),
+        share_id=share_id,
+        status=ShareStatus.CREATING_FROM_SNAPSHOT if plan.source else ShareStatus.CREATING,
+        access_rules_status=AccessRulesStatus.ACTIVE,
+        progress=None,
+        host=None,
+        pool=None,
+        availability_zone=plan.zone,
+        share_server_id=None,
+        export_id=None,
+        wanted_size=plan.size,
+        revert_to=None,
+        made=False,
+        excluded=(),
+        created_at=stamp,
+        updated_at=None,
     )
 
 
