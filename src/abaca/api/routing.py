@@ -79,12 +79,13 @@ def action(
     since: Version = MIN,
     experimental: bool = False,
 ) -> tuple[Action, ...]:
-    """An action under its name since 2.7, and as ``os-name`` before."""
-    renamed = Version(2, 7)
-    plain = Action(
-        name, handler, policy, status, body, max(since, renamed), MAX, experimental=experimental
-    )
-    if since >= renamed:
+    """An action under its name, and as ``os-name`` before 2.7.
+
+    The name without prefix came with 2.7, but openstacksdk sends it without a
+    version, which is 2.0: so it is known from the beginning.
+    """
+    plain = Action(name, handler, policy, status, body, since, MAX, experimental=experimental)
+    if since >= Version(2, 7):
         return (plain,)
     old = Action(
         f"os-{name}", handler, policy, status, body, since, Version(2, 6), experimental=experimental
