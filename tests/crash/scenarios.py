@@ -1,31 +1,12 @@
-"""What is asked of a service that is killed meanwhile.
-
-Each scenario yields when it has asked for something; it goes on when all tasks
-are done, and asserts what must be true then, whatever happened in between.
-"""
+"""What is asked of a service on fake storage that is killed meanwhile."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from abaca.modes import DriverMode
 from abaca.states import AccessRulesStatus, ShareStatus, SnapshotStatus
 from support.control_plane import Api
+from support.crash import Scenario, Stage, Stages
 from support.crash_fake import world
-
-Stages = Iterator[None]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A service is under way, with its database and its world."""
-
-    api: Api
-    folder: Path
-    restart: Callable[..., None]
-    """Stop the service and start it with other arguments."""
 
 
 def _new_share(stage: Stage) -> tuple[str, str, str]:
@@ -129,14 +110,6 @@ def healed(stage: Stage) -> Stages:
     yield
     assert _status(stage.api, share) is ShareStatus.AVAILABLE
     assert len(stage.api.rows("export_locations")) == 2
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """What to ask, of a service started with these arguments."""
-
-    stages: Callable[[Stage], Stages]
-    arguments: dict[str, object] = field(default_factory=dict)
 
 
 LIFE = Scenario(life)

@@ -23,7 +23,7 @@ import structlog
 
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
-from abaca.steps import FAULT_VARIABLE, names
+from abaca.steps import FAULT_VARIABLE
 from abaca.work.run import RetryOptions
 from abaca.work.worker import WorkOptions
 from support.control_plane import database
@@ -57,10 +57,6 @@ def main() -> None:
     started = []
     for line in sys.stdin:
         wanted = json.loads(line)
-        if isinstance(wanted, str):
-            import_module(wanted)
-            answer(names())
-            continue
         process = os.fork()
         if process == 0:
             serve(Spec(**wanted))
@@ -104,10 +100,6 @@ class Nursery:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def steps(self, module: str) -> list[str]:
-        """The names of all steps, once this module is imported."""
-        return list(self._ask(json.dumps(module)))
-
     def start(self, spec: Spec) -> int:
         """A new service's process ID."""
         return int(self._ask(json.dumps(asdict(spec))))
@@ -120,6 +112,21 @@ class Nursery:
         answer = self._process.stdout.readline()
         assert answer, "the nursery has died"
         return json.loads(answer)
+
+
+def steps_of(module: str) -> list[str]:
+    """The names of the steps that a process has which imports nothing but what a service needs."""
+    program = (
+        f"import json, {module}, {__name__}, abaca.steps; print(json.dumps(abaca.steps.names()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return list(json.loads(done.stdout))
 
 
 @contextmanager
