@@ -26,6 +26,7 @@ from abaca.api import (
     share_servers,
     share_types,
     shares,
+    snapshot_instances,
     snapshots,
 )
 from abaca.api.policy import Rule
@@ -51,6 +52,7 @@ _RESOURCES = (
     share_servers,
     share_types,
     shares,
+    snapshot_instances,
     snapshots,
 )
 

@@ -38,6 +38,7 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "updated_at": func.coalesce(snapshots.c.updated_at, snapshots.c.created_at),
 }
 _EQUAL: Mapping[str, ColumnElement[Any]] = {
+    "id": snapshots.c.id,
     "name": snapshots.c.name,
     "description": snapshots.c.description,
     "status": snapshot_instances.c.status,
