@@ -222,7 +222,8 @@ class LinuxDriver:
         """The single server runs while it has shares or snapshots; True if it has none."""
         if place.netns is not None or place.projects():
             return False
-        server.remove(place, self._options, None)
+        if place.exists:
+            server.remove(place, self._options, None)
         return True
 
     def _locations(self, place: Place, share: Share) -> list[ExportLocation]:
