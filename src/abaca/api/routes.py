@@ -9,6 +9,7 @@ from __future__ import annotations
 from abaca.api import (
     access_rules,
     availability_zones,
+    default_share_network,
     extensions,
     limits,
     messages,
@@ -35,6 +36,7 @@ from abaca.api.routing import Route
 _RESOURCES = (
     access_rules,
     availability_zones,
+    default_share_network,
     extensions,
     limits,
     messages,

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from abaca.api import share_network_subnets as subnets
-from abaca.api.bodies import Body, Check, Key, text
+from abaca.api.bodies import Body, Check, Key, boolean, text
 from abaca.api.fields import Field, View
 from abaca.api.microversion import MIN, V
 from abaca.api.paging import page
-from abaca.api.policy import MEMBER, READER, Rule
+from abaca.api.policy import ADMIN, MEMBER, READER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route
 from abaca.api.share_network_subnets import SEGMENTATION, ShownSubnet
@@ -28,11 +28,13 @@ from abaca.db.share_networks import NetworkQuery
 from abaca.errors import BadRequest, Forbidden
 from abaca.model.page import Slice
 from abaca.model.share_network import ShareNetwork
+from abaca.share import public_networks
 from abaca.share import share_networks as use_case
 from abaca.share.share_networks import SubnetSpec
 
 FLAT_UNTIL = V(2, 50)
 NOVA_UNTIL = V(2, 25)
+PUBLISH = "share_network:publish"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ VIEW: View[Shown] = View(
         Field("name", lambda s: s.network.name, in_summary=True),
         Field("project_id", lambda s: s.network.project_id),
         Field("description", lambda s: s.network.description),
+        Field("is_public", lambda s: s.network.is_public),
         Field("created_at", lambda s: s.network.created_at),
         Field("updated_at", lambda s: s.network.updated_at),
         *(_flat(item) for item in subnets.PROVIDER_FIELDS),
@@ -88,7 +91,11 @@ def _gone(what: str) -> Check:
     return check
 
 
-_TEXT = (Key(name="name", check=text()), Key(name="description", check=text()))
+_TEXT = (
+    Key(name="name", check=text()),
+    Key(name="description", check=text()),
+    Key(name="is_public", check=boolean(), nullable=False),
+)
 _NETWORKS = (
     *subnets.SUBNET_KEYS,
     Key(name="nova_net_id", check=text(least=1), until=NOVA_UNTIL),
@@ -109,6 +116,8 @@ _SUBNET_NAMES = frozenset(
 def create(request: Request) -> dict[str, Any]:
     """Make a share network."""
     body = request.body
+    if body.get("is_public"):
+        request.require(PUBLISH)
     with request.db.write() as tx:
         network = use_case.create(
             tx,
@@ -117,6 +126,7 @@ def create(request: Request) -> dict[str, Any]:
             description=body.get("description"),
             subnet=SubnetSpec(**{k: v for k, v in body.items() if k in _SUBNET_NAMES}),
             limits=request.settings.quota_limits,
+            is_public=body.get("is_public", False),
         )
         return VIEW.one(request, _shown(request, tx, [network])[0])
 
@@ -140,11 +150,20 @@ def show(request: Request) -> dict[str, Any]:
 
 def update(request: Request) -> dict[str, Any]:
     """Change a share network."""
-    words = {k: v for k, v in request.body.items() if k not in _SUBNET_NAMES}
+    words = {k: v for k, v in request.body.items() if k not in {*_SUBNET_NAMES, "is_public"}}
     subnet = {k: v for k, v in request.body.items() if k in _SUBNET_NAMES}
     with request.db.write() as tx:
+        if "is_public" in request.body:
+            _publish(request, tx, public=request.body["is_public"])
         network = use_case.update(tx, request.ctx, request.params["id"], words, subnet)
         return VIEW.one(request, _shown(request, tx, [network])[0])
+
+
+def _publish(request: Request, tx: Tx, *, public: bool) -> None:
+    network = use_case.managed(tx, request.ctx, request.params["id"])
+    if network.is_public != public:
+        request.require(PUBLISH, network.project_id)
+    public_networks.set_public(tx, request.ctx, network, public=public)
 
 
 def delete(request: Request) -> None:
@@ -190,6 +209,7 @@ def _query(request: Request) -> NetworkQuery:
     return NetworkQuery(
         project_id=scope,
         with_public=scope == request.ctx.project_id,
+        is_public=query.boolean("is_public") if "is_public" in query else None,
         name=query.get("name"),
         description=query.get("description"),
         name_part=query.get("name~") if parts else None,
@@ -236,6 +256,7 @@ RULES = (
     Rule("share_network:see", READER, "See the project's share networks and the public ones."),
     Rule("share_network:use", MEMBER, "Create shares on a share network that one may see."),
     Rule("share_network:manage", MEMBER, "Make, change and delete the project's share networks."),
+    Rule(PUBLISH, ADMIN, "Make a share network public when it is made or later, or take it back."),
 )
 
 _ONE = "/share-networks/{id}"

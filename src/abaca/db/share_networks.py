@@ -54,6 +54,8 @@ class NetworkQuery:
     """None: every project's."""
     with_public: bool = False
     """And the public ones of others."""
+    is_public: bool | None = None
+    """Only those that are, or are not; None: both."""
     name: str | None = None
     description: str | None = None
     name_part: str | None = None
@@ -181,6 +183,7 @@ def _where(query: NetworkQuery) -> Select[Any]:
         (query.description_part, lambda value: like(columns.description, value)),
         (query.created_since, lambda value: columns.created_at >= value),
         (query.created_before, lambda value: columns.created_at <= value),
+        (query.is_public, columns.is_public.is_),
     )
     statement = statement.where(*(make(value) for value, make in conditions if value is not None))
     return statement.where(*(_on_subnet(name, value) for name, value in query.provider.items()))

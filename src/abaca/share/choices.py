@@ -9,13 +9,14 @@ from abaca.context import Context
 from abaca.db import share_networks, share_types
 from abaca.db.database import Tx
 from abaca.errors import BadRequest, NotFound
-from abaca.model.page import Page
 from abaca.model.quota import DEFAULT_LIMITS, Resource
 from abaca.model.share import Share
 from abaca.model.share_network import ShareNetwork
 from abaca.model.share_type import ShareType
-from abaca.scheduler.driver_mode import DEFAULT_NETWORK_SPEC, needs_network
+from abaca.scheduler.driver_mode import needs_network
+from abaca.share.default_network import default_network
 from abaca.share.share_types import resolve
+from abaca.states import NetworkStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,8 @@ def choose_network(
         return usable_network(tx, ctx, asked)
     if not needs_network(share_type.extra_specs):
         return None
-    return _default_network(tx, share_type, defaults)
+    found = default_network(tx, share_type, defaults.share_network, lock=True)
+    return None if found is None else found.usable()
 
 
 def usable_network(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
@@ -70,6 +72,11 @@ def usable_network(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
     found = share_networks.visible(tx, network_id, ctx.project_id, lock=True)
     if found is None:
         raise NotFound(f"Share network {network_id} could not be found.")
+    if found.status is not NetworkStatus.ACTIVE:
+        raise BadRequest(
+            f"share_network_id={network_id!r}: its status is {found.status}; "
+            "give a share network that is active."
+        )
     return found
 
 
@@ -77,32 +84,3 @@ def network_of(tx: Tx, share: Share) -> ShareNetwork | None:
     """The share network that a share is on, whoever's it is."""
     network_id = share.effective_share_network_id
     return None if network_id is None else share_networks.visible(tx, network_id, None, lock=True)
-
-
-def _default_network(tx: Tx, share_type: ShareType, defaults: Defaults) -> ShareNetwork | None:
-    """By the type's extra spec, else by the configuration; never one instead of the other."""
-    for name, where in (
-        (share_type.extra_specs.get(DEFAULT_NETWORK_SPEC), f"share type {share_type.name}"),
-        (defaults.share_network, "the configuration"),
-    ):
-        if name:
-            return _public(tx, name, f"{DEFAULT_NETWORK_SPEC} = {name} of {where}")
-    return None
-
-
-def _public(tx: Tx, name_or_id: str, said: str) -> ShareNetwork:
-    """The public share network of this ID or name."""
-    found = share_networks.visible(tx, name_or_id, None, lock=True)
-    if found is None:
-        query = share_networks.NetworkQuery(project_id=None, name=name_or_id)
-        named = share_networks.find(tx, query, Page()).items
-        public = [network for network in named if network.is_public]
-        if len(public) > 1:
-            raise BadRequest(f"{said} names {len(public)} public share networks; use an ID there.")
-        found = public[0] if public else None
-    if found is None or not found.is_public:
-        raise BadRequest(
-            f"{said} is no public share network: an administrator has to mend it, "
-            "or add share_network_id to the request."
-        )
-    return found

@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from abaca.context import Context
-from abaca.db import availability_zones, share_network_subnets, share_networks, share_servers
+from abaca.db import (
+    availability_zones,
+    public_networks,
+    share_network_subnets,
+    share_networks,
+    share_servers,
+)
 from abaca.db.database import Tx
 from abaca.db.tables import new_id, now
 from abaca.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -51,8 +57,12 @@ def create(
     description: str | None,
     subnet: SubnetSpec,
     limits: Mapping[Resource, int],
+    is_public: bool = False,
 ) -> ShareNetwork:
-    """A new share network of the caller's project, with a subnet if the request names one."""
+    """A new share network of the caller's project, with a subnet if the request names one.
+
+    ``is_public``: for every project; who may ask for that is for the API to say.
+    """
     subnet.check()
     reserve(tx, ctx, {Resource.SHARE_NETWORKS: 1}, defaults=limits)
     network = ShareNetwork(
@@ -62,7 +72,7 @@ def create(
         name=name,
         description=description,
         status=NetworkStatus.ACTIVE,
-        is_public=False,
+        is_public=is_public,
         default_slot=None,
         created_at=now(),
         updated_at=None,
@@ -139,6 +149,9 @@ def delete(tx: Tx, ctx: Context, network_id: str) -> None:
     left on it, which are removed: the last one's final transaction takes it along.
     """
     network = managed(tx, ctx, network_id)
+    others = public_networks.use_by_others(tx, network)
+    if others.shares:
+        raise Conflict(f"Share network {network_id} has {others} on it: they have to go first.")
     count = share_networks.share_count(tx, network_id)
     if count:
         raise Conflict(f"Share network {network_id} has {count} share(s) on it: delete them first.")
