@@ -7,7 +7,7 @@ is found by everybody, and refused to all but its project when it is to change.
 from __future__ import annotations
 
 from abaca.context import Context
-from abaca.db import shares, snapshots
+from abaca.db import quotas, shares, snapshots
 from abaca.db.database import Tx
 from abaca.errors import Forbidden, NotFound
 from abaca.model.share import Share
@@ -34,6 +34,18 @@ def own_share(tx: Tx, ctx: Context, share_id: str, *, lock: bool = False) -> Sha
     if not _own(ctx, share):
         raise Forbidden(f"Share {share_id} belongs to another project, which made it public.")
     return share
+
+
+def own_share_counted(tx: Tx, ctx: Context, share_id: str) -> Share:
+    """As `own_share` with ``lock``, for a request that counts quota: the project first.
+
+    Before anything is read: what is counted must be what others committed before.
+    """
+    quotas.lock_project(tx, ctx.project_id)
+    share = own_share(tx, ctx, share_id)
+    if share.project_id != ctx.project_id:
+        quotas.lock_project(tx, share.project_id)
+    return own_share(tx, ctx, share_id, lock=True)
 
 
 def own_snapshot(tx: Tx, ctx: Context, snapshot_id: str, *, lock: bool = False) -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from abaca.context import Context
-from abaca.db import quotas, share_types, shares
+from abaca.db import share_types, shares
 from abaca.db.database import Tx
 from abaca.errors import BadRequest, Forbidden, NotFound, OverLimit
 from abaca.model.quota import DEFAULT_LIMITS, Resource
@@ -13,7 +13,7 @@ from abaca.model.share import Share
 from abaca.model.share_type import ShareType
 from abaca.share import quota
 from abaca.share.features import check_size
-from abaca.share.lookup import own_share
+from abaca.share.lookup import own_share_counted
 from abaca.share.tasks import enqueue_share
 from abaca.states import ShareStatus
 
@@ -78,9 +78,7 @@ def shrink(tx: Tx, ctx: Context, share_id: str, size: int) -> None:
 
 def _resizable(tx: Tx, ctx: Context, share_id: str) -> Share:
     """The share, its project's quota locked before it: always in this order."""
-    project_id = own_share(tx, ctx, share_id).project_id
-    quotas.lock_project(tx, project_id)
-    share = own_share(tx, ctx, share_id, lock=True)
+    share = own_share_counted(tx, ctx, share_id)
     if share.instance.status not in RESIZABLE:
         raise BadRequest(
             f"Share {share_id} is {share.instance.status}; it must be available to change its size."

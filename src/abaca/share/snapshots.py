@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from abaca.context import Context
-from abaca.db import quotas, share_types, shares, snapshots
+from abaca.db import share_types, shares, snapshots
 from abaca.db.database import Tx
 from abaca.db.tables import new_id, now
 from abaca.errors import BadRequest, Conflict, Unprocessable
@@ -16,7 +16,7 @@ from abaca.model.snapshot import Snapshot, SnapshotInstance
 from abaca.share import quota
 from abaca.share.extra_specs import REVERT, SNAPSHOT
 from abaca.share.features import offers
-from abaca.share.lookup import own_share, own_snapshot
+from abaca.share.lookup import own_share, own_share_counted, own_snapshot
 from abaca.share.tasks import enqueue_share, enqueue_snapshot
 from abaca.states import ShareStatus, SnapshotStatus
 
@@ -39,8 +39,7 @@ def create(
 ) -> Snapshot:
     """A snapshot of the share that the manager will take; it belongs to the share's project."""
     share_id = wanted.share_id
-    quotas.lock_project(tx, own_share(tx, ctx, share_id).project_id)
-    share = own_share(tx, ctx, share_id, lock=True)
+    share = own_share_counted(tx, ctx, share_id)
     if not _offers(tx, share, SNAPSHOT):
         raise Unprocessable(f"Share {share_id} can't be snapshotted: its type has not {SNAPSHOT}.")
     forced = wanted.force and share.instance.made
