@@ -28,7 +28,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FAULT_VARIABLE = "ABACA_FAULT"
-_names: set[str] = set()
+_names: dict[str, str] = {}
+"""The function of each step."""
 _hits: Counter[str] = Counter()
 _lock = threading.Lock()
 
@@ -44,10 +45,13 @@ _observer: ContextVar[Observer | None] = ContextVar("abaca_step_observer", defau
 
 
 def step(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a named idempotent step."""
-    _names.add(name)
+    """Register a named idempotent step; ValueError if another function has the name."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        mine = f"{function.__module__}.{function.__qualname__}"
+        if _names.setdefault(name, mine) != mine:
+            raise ValueError(f"step {name} is {_names[name]} already; {mine} needs another name")
+
         @functools.wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             observer = _observer.get()

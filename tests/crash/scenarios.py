@@ -114,10 +114,10 @@ def healed(stage: Stage) -> Stages:
 
 LIFE = Scenario(life)
 SPECIAL = {
-    "share.give_up.record": Scenario(refused, {"fail": ["ensure_share:DriverError:99"]}),
-    "share.move.record": Scenario(elsewhere, {"fail": ["ensure_share:StorageFull:99"]}),
-    "share.fail.record": Scenario(stuck, {"fail": ["remove_share:DriverError:99"]}),
-    "snapshot.fail.record": Scenario(no_snapshot, {"fail": ["ensure_snapshot:DriverError:99"]}),
-    "server.heal.record": Scenario(healed),
+    "failure.share.give_up": Scenario(refused, {"fail": ["ensure_share:DriverError:99"]}),
+    "failure.share.move": Scenario(elsewhere, {"fail": ["ensure_share:StorageFull:99"]}),
+    "failure.share": Scenario(stuck, {"fail": ["remove_share:DriverError:99"]}),
+    "failure.snapshot": Scenario(no_snapshot, {"fail": ["ensure_snapshot:DriverError:99"]}),
+    "heal.server.exports": Scenario(healed),
 }
 """Scenarios that reach the steps which no good life reaches."""

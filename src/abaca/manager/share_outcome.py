@@ -49,7 +49,7 @@ def failed_status(status: ShareStatus, error: Exception) -> ShareStatus:
     return _FAILED.get(status, status)
 
 
-@step("share.create.record")
+@step("share.create.commit")
 def record(lease: Lease, share: Share, done: Done) -> None:
     """The share is made and exported, with these rules, status and size."""
     instance = share.instance
@@ -69,7 +69,7 @@ def record(lease: Lease, share: Share, done: Done) -> None:
             tell(tx, share, lease.task.request_id, failure_of(instance.status, error))
 
 
-@step("share.delete.record")
+@step("share.delete.commit")
 def forget(lease: Lease, share: Share, *, idle_seconds: float) -> None:
     """Nothing of the share is left: delete its rows; its server may go if it was the last."""
     with lease.conclude() as tx:
@@ -87,7 +87,7 @@ def forget_rules(lease: Lease, share: Share, rules: Sequence[AccessRule]) -> Non
         share_instances.settle(tx, share.instance.id, {"access_rules_status": str(status)})
 
 
-@step("share.fail.record")
+@step("failure.share")
 def fail(lease: Lease, share: Share, rules: Sequence[AccessRule], error: Exception) -> None:
     """Work on a share that exists failed for good: it keeps its data, and says so."""
     instance = share.instance
@@ -106,7 +106,7 @@ def fail(lease: Lease, share: Share, rules: Sequence[AccessRule], error: Excepti
             tell(tx, share, lease.task.request_id, failure)
 
 
-@step("share.give_up.record")
+@step("failure.share.give_up")
 def give_up(
     lease: Lease, share: Share, error: Exception, *, released: bool, idle_seconds: float
 ) -> None:
@@ -120,7 +120,7 @@ def give_up(
         tell(tx, share, lease.task.request_id, failure)
 
 
-@step("share.move.record")
+@step("failure.share.move")
 def move(lease: Lease, share: Share, error: AbacaError, *, idle_seconds: float) -> None:
     """Its backend can't take it after all: give it to another one, or give up."""
     instance = share.instance

@@ -179,7 +179,7 @@ def _subnets(
     )
 
 
-@step("server.create.record")
+@step("server.create.commit")
 def record(lease: Lease, server: ShareServer, details: Mapping[str, str]) -> None:
     """Write down that it serves."""
     with lease.write() as tx:
@@ -196,7 +196,7 @@ def retire(lease: Lease, server: ShareServer, idle_seconds: float) -> bool:
         return share_servers.retire(tx, server.id, idle_seconds)
 
 
-@step("server.delete.record")
+@step("server.delete.commit")
 def forget(lease: Lease, server: ShareServer) -> None:
     """Nothing of it is left: delete its row."""
     with lease.conclude() as tx:
@@ -204,7 +204,7 @@ def forget(lease: Lease, server: ShareServer) -> None:
         share_networks.finish_removal(tx, server.share_network_id)
 
 
-@step("server.heal.record")
+@step("heal.server.exports")
 def record_exports(lease: Lease, share: Share, paths: Mapping[str, tuple[bool, bool]]) -> None:
     """Its share is found elsewhere now."""
     with lease.write() as tx:

@@ -95,7 +95,7 @@ class SnapshotHandler:
         return Job(backend=backend, snapshot=snapshot, view=view)
 
 
-@step("snapshot.create.record")
+@step("snapshot.create.commit")
 def record(lease: Lease, snapshot: Snapshot, status: SnapshotStatus) -> None:
     """It has been taken."""
     with lease.conclude() as tx:
@@ -103,14 +103,14 @@ def record(lease: Lease, snapshot: Snapshot, status: SnapshotStatus) -> None:
         snapshot_instances.move(tx, seen.id, seen.status, status, "100%")
 
 
-@step("snapshot.delete.record")
+@step("snapshot.delete.commit")
 def forget(lease: Lease, snapshot: Snapshot) -> None:
     """Nothing of it is left: delete its rows."""
     with lease.conclude() as tx:
         snapshot_instances.remove(tx, snapshot.instance)
 
 
-@step("snapshot.fail.record")
+@step("failure.snapshot")
 def fail(lease: Lease, snapshot: Snapshot, error: Exception) -> None:
     """It can't be taken, or can't be removed: in error, with a message."""
     seen = snapshot.instance
