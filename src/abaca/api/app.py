@@ -31,7 +31,7 @@ from abaca.api.rendering import write_error, write_json
 from abaca.api.request import Query, Request, Response
 from abaca.api.routes import ROUTES
 from abaca.api.routing import Action, Route, Table
-from abaca.api.settings import ApiSettings
+from abaca.api.settings import ApiSettings, CurrentSettings
 from abaca.api.urls import base_url
 from abaca.api.versions import Versions
 from abaca.context import Context
@@ -57,8 +57,13 @@ def make_app(
     authenticator: Authenticator,
     policy: Policy,
     routes: tuple[Route, ...] = ROUTES,
+    *,
+    current: CurrentSettings | None = None,
 ) -> falcon.App[Any, Any]:
-    """The application; call it as WSGI. Thread-safe."""
+    """The application; call it as WSGI. Thread-safe.
+
+    ``current``: whoever holds it changes some of the settings while it runs.
+    """
     app = falcon.App(middleware=[_Stamp()])
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, _unexpected)
@@ -69,7 +74,8 @@ def make_app(
     app.add_route("/healthcheck", _Health())
     app.add_sink(_nowhere)  # of the sinks that match, Falcon takes the last one added
     authenticator.mount(app)
-    api = _Api(db, settings, authenticator, policy, Table(routes))
+    current = current or CurrentSettings(settings)
+    api = _Api(db, settings, authenticator, policy, Table(routes), current)
     app.add_sink(api, "/v2/")
     return app
 
@@ -114,6 +120,7 @@ class _Api:
     authenticator: Authenticator
     policy: Policy
     table: Table
+    current: CurrentSettings
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: object) -> None:
         ctx = self._context(req, resp)
@@ -132,7 +139,7 @@ class _Api:
         request = Request(
             ctx=ctx,
             db=self.db,
-            settings=self.settings,
+            settings=self.current.now,
             policy=self.policy,
             base_url=base_url(req, self.settings),
             path=req.path,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from abaca.model.quota import DEFAULT_LIMITS, Resource
 
@@ -25,3 +25,30 @@ class ApiSettings:
     max_body_bytes: int = 114_688
     quota_limits: Mapping[Resource, int] = field(default_factory=lambda: dict(DEFAULT_LIMITS))
     """Limits of a project for which nothing else was set (``quota_shares`` and so on)."""
+
+
+LIVE = ("default_share_type", "default_share_network", "quota_limits")
+"""What a running service takes from its configuration file when it is told to (SIGHUP)."""
+
+
+class CurrentSettings:
+    """The settings that hold now. A request takes them once, and keeps them to its end."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._now = settings
+
+    @property
+    def now(self) -> ApiSettings:
+        """As they are at this moment."""
+        return self._now
+
+    def change(self, wanted: ApiSettings) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Take over what may change live, at once; names of what changed, and of what waits.
+
+        What waits for a restart differs from what holds, and is not taken over.
+        """
+        now = self._now
+        differ = [f.name for f in fields(now) if getattr(wanted, f.name) != getattr(now, f.name)]
+        changed = tuple(name for name in differ if name in LIVE)
+        self._now = replace(now, **{name: getattr(wanted, name) for name in changed})
+        return changed, tuple(name for name in differ if name not in LIVE)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abaca.cli.default_network import default
 from abaca.cli.options import Files, config_files, output_format
 from abaca.cli.output import show, show_one
 from abaca.errors import BadRequest
@@ -24,6 +25,9 @@ TYPES = ("vlan", "vxlan", "flat", "gre", "geneve")
 @click.group()
 def network() -> None:
     """Networks of tenants, and who uses what."""
+
+
+network.add_command(default)
 
 
 @network.group()

@@ -25,10 +25,15 @@ class Files:
     def load(self, *, need_backends: bool = False) -> Config:
         """The configuration. ConfigError if it has faults."""
         from abaca import logs  # noqa: PLC0415 - `abaca --help` must be quick
-        from abaca.config import load  # noqa: PLC0415
 
         # Standard output is for answers; a service sets its own level once it knows it.
         logs.configure("WARNING", "auto")
+        return self.read(need_backends=need_backends)
+
+    def read(self, *, need_backends: bool = False) -> Config:
+        """As `load`, and logs go on as they are: for a service that runs."""
+        from abaca.config import load  # noqa: PLC0415 - same
+
         return load(self.files, self.folders, need_backends=need_backends)
 
     def database(self) -> Database:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from abaca.cli.options import Files, config_files
+
+if TYPE_CHECKING:
+    from abaca.config import Config
 
 
 def _run(files: Files, *, api: bool, managers: bool) -> None:
     config = files.load(need_backends=managers)
     from abaca.service.run import run  # noqa: PLC0415 - faults of the configuration come first
 
-    run(config, api=api, managers=managers, say=click.echo)
+    def again() -> Config:
+        return files.read(need_backends=managers)
+
+    run(config, api=api, managers=managers, say=click.echo, again=again)
 
 
 @click.command()
@@ -20,6 +28,7 @@ def serve(files: Files) -> None:
     """Run the API and the share managers of this host in one process.
 
     SIGTERM or Ctrl-C stops it; share servers go on serving, and the next start takes them up.
+    SIGHUP has it read default_share_network, default_share_type and the quotas again.
     A wrong configuration ends it at once, with one line per fault and exit code 2.
     """
     _run(files, api=True, managers=True)
@@ -30,6 +39,7 @@ def serve(files: Files) -> None:
 def api(files: Files) -> None:
     """Run the API alone; it needs no privileges.
 
+    SIGHUP has it read default_share_network, default_share_type and the quotas again.
     For several processes use any WSGI server with `abaca.wsgi:application`.
     """
     _run(files, api=True, managers=False)

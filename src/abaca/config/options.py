@@ -133,7 +133,8 @@ API: tuple[cfg.Opt, ...] = (
     cfg.StrOpt("default_share_type", help="Name of the share type of requests that name none."),
     cfg.StrOpt(
         "default_share_network",
-        help="Name or ID of the public share network of requests that name none and need one.",
+        help="Name or ID of the public share network of requests that name none and need one. "
+        "Read again on SIGHUP, with default_share_type and the quotas.",
         sample_default="lab-public",
     ),
 )

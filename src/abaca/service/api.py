@@ -11,7 +11,7 @@ from cheroot import wsgi
 from abaca.api.app import make_app
 from abaca.api.policy import Policy
 from abaca.api.routes import RULES
-from abaca.api.settings import ApiSettings
+from abaca.api.settings import ApiSettings, CurrentSettings
 from abaca.config import ApiConfig, Config
 from abaca.db.database import Database
 from abaca.service.auth import make_authenticator
@@ -19,13 +19,10 @@ from abaca.service.auth import make_authenticator
 log = structlog.get_logger()
 
 
-def make_api(config: Config, db: Database, say: Callable[[str], None]) -> WSGIApplication:
-    """The application of this configuration; thread-safe.
-
-    ``say`` gets the first administrator's password, once, if there was no user yet.
-    """
+def make_settings(config: Config) -> ApiSettings:
+    """What the API is told of the configuration."""
     api = config.api
-    settings = ApiSettings(
+    return ApiSettings(
         public_endpoint=api.public_endpoint,
         max_limit=api.max_limit,
         default_share_type=api.default_share_type,
@@ -33,8 +30,23 @@ def make_api(config: Config, db: Database, say: Callable[[str], None]) -> WSGIAp
         quota_limits=api.quotas,
         trusted_proxy=frozenset(api.trusted_proxy),
     )
-    policy = Policy(RULES, file=api.policy_file)
-    return make_app(db, settings, make_authenticator(config, settings, db, say), policy)
+
+
+def make_api(
+    config: Config,
+    db: Database,
+    say: Callable[[str], None],
+    current: CurrentSettings | None = None,
+) -> WSGIApplication:
+    """The application of this configuration; thread-safe.
+
+    ``say`` gets the first administrator's password, once, if there was no user yet.
+    ``current`` has the settings of `make_settings`, and may change while it runs.
+    """
+    settings = make_settings(config)
+    policy = Policy(RULES, file=config.api.policy_file)
+    authenticator = make_authenticator(config, settings, db, say)
+    return make_app(db, settings, authenticator, policy, current=current)
 
 
 class ApiServer:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,41 +13,74 @@ from abaca import logs
 from abaca.config import Config
 from abaca.db.database import Database
 from abaca.errors import ConfigError
+from abaca.service.signals import handled
 from abaca.service.state import open_database
 
 if TYPE_CHECKING:
+    from abaca.api.settings import CurrentSettings
     from abaca.service.api import ApiServer
 
 log = structlog.get_logger()
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(config: Config, *, api: bool, managers: bool, say: Callable[[str], None]) -> None:
-    """Run until SIGTERM or SIGINT. ``say`` gets the lines that a person waits for.
+def run(
+    config: Config,
+    *,
+    api: bool,
+    managers: bool,
+    say: Callable[[str], None],
+    again: Callable[[], Config],
+) -> None:
+    """Run until SIGTERM or SIGINT; ``again`` reads the configuration anew, for SIGHUP.
 
-    Share servers go on serving afterwards. ConfigError or DriverError if it can't start.
+    ``say`` gets the lines that a person waits for. Share servers go on serving
+    afterwards. ConfigError or DriverError if it can't start.
     """
     logs.configure(config.service.log_level, config.service.log_format)
-    with _stop_signal() as stop, ExitStack() as stack:
+    with handled() as told, ExitStack() as stack:
         db = open_database(config.service)
         stack.callback(db.close)
+        current = _settings(config) if api else None
         # The port first: a second instance by mistake must not touch what the first one runs.
-        server, url = _listen(config, db, say) if api else (None, "")
+        server, url = _listen(config, db, say, current) if api else (None, "")
         if server is not None:
             stack.callback(server.stop)
-        if managers and not stop.is_set():
+        if managers and not told.stopping:
             _manage(config, db, stack)
         if server is not None:
             threading.Thread(target=server.serve, name="abaca-api", daemon=True).start()
             say(f"abaca: listening on {url}")
         log.info("started", host=config.service.host, url=url, backends=_names(config, managers))
-        stop.wait()
+        told.until_stop(lambda: _reload(again, current))
         log.info("stopping")
     log.info("stopped")
 
 
 def _names(config: Config, managers: bool) -> list[str]:
     return [backend.name for backend in config.backends] if managers else []
+
+
+def _settings(config: Config) -> CurrentSettings:
+    from abaca.api.settings import CurrentSettings  # noqa: PLC0415 - managers have no need of it
+    from abaca.service.api import make_settings  # noqa: PLC0415
+
+    return CurrentSettings(make_settings(config))
+
+
+def _reload(again: Callable[[], Config], current: CurrentSettings | None) -> None:
+    """Take over what may change live; a configuration with faults changes nothing."""
+    if current is None:
+        log.info("configuration_not_reloaded", reason="share managers take it at their start")
+        return
+    from abaca.service.api import make_settings  # noqa: PLC0415 - same
+
+    try:
+        wanted = make_settings(again())
+    except ConfigError as error:
+        log.error("configuration_not_reloaded", faults=error.faults)  # noqa: TRY400 - lines say it
+        return
+    changed, waiting = current.change(wanted)
+    log.info("configuration_reloaded", changed=changed, needs_restart=waiting)
 
 
 def _manage(config: Config, db: Database, stack: ExitStack) -> None:
@@ -60,10 +91,12 @@ def _manage(config: Config, db: Database, stack: ExitStack) -> None:
     manager.start()
 
 
-def _listen(config: Config, db: Database, say: Callable[[str], None]) -> tuple[ApiServer, str]:
+def _listen(
+    config: Config, db: Database, say: Callable[[str], None], current: CurrentSettings | None
+) -> tuple[ApiServer, str]:
     from abaca.service.api import ApiServer, make_api  # noqa: PLC0415 - nor managers of the API
 
-    server = ApiServer(make_api(config, db, say), config.api)
+    server = ApiServer(make_api(config, db, say, current), config.api)
     try:
         return server, server.listen()
     except OSError as error:
@@ -72,19 +105,3 @@ def _listen(config: Config, db: Database, say: Callable[[str], None]) -> tuple[A
         raise ConfigError(
             [f"[DEFAULT] listen_port: {where} can't be listened on: {reason}"]
         ) from error
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, inside the block."""
-    stop = threading.Event()
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
