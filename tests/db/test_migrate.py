@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -66,6 +67,29 @@ def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
     assert sorted(done) == [False, False, False, True]
     for db in dbs:
         db.close()
+
+
+def test_rows_survive_later_migrations(tmp_path: Path) -> None:
+    """What the first schema held is there after an upgrade, with what refers to it."""
+    db = open_at(tmp_path)
+    config = Config()
+    config.set_main_option("script_location", str(migrate.FOLDER))
+    with db.write() as tx:
+        config.attributes["connection"] = tx.connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO share_types (id, name, is_public, created_at) "
+            "VALUES ('t', 'gold', 1, '2026-01-01')",
+            "INSERT INTO shares (id, project_id, size, share_proto, share_type_id, is_public, "
+            "request, created_at) VALUES ('s', 'red', 1, 'NFS', 't', 0, '{}', '2026-01-01')",
+            "INSERT INTO share_metadata (share_id, key, value) VALUES ('s', 'team', 'x')",
+        ):
+            tx.execute(text(statement))
+    assert migrate.upgrade(db)
+    with db.read() as tx:
+        assert tx.scalar(text("SELECT is_soft_deleted FROM shares WHERE id = 's'")) == 0
+        assert tx.scalar(text("SELECT value FROM share_metadata WHERE share_id = 's'")) == "x"
+    db.close()
 
 
 def test_a_newer_database_is_refused(tmp_path: Path) -> None:

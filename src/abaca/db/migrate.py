@@ -17,7 +17,7 @@ from abaca.errors import ConfigError
 
 log = structlog.get_logger()
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision; a test compares it with the files."""
 
 FOLDER = Path(__file__).parent / "migrations"

@@ -71,6 +71,10 @@ class Share:
     updated_at: datetime | None
     instance: ShareInstance
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_soft_deleted: bool = False
+    """In the recycle bin."""
+    scheduled_to_be_deleted_at: datetime | None = None
+    """When it leaves the recycle bin for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

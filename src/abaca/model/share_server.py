@@ -26,3 +26,9 @@ class ShareServer:
     unused_since: datetime | None
     created_at: datetime
     updated_at: datetime | None
+    identifier: str | None = None
+    """What its backend calls it, if it was adopted; None: by its ID."""
+    driver_options: Mapping[str, str] | None = None
+    """What its driver was told when it was adopted."""
+    is_auto_deletable: bool = True
+    """False: it stays without shares until somebody asks for its removal."""

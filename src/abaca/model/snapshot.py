@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from abaca.states import SnapshotStatus
@@ -39,3 +40,4 @@ class Snapshot:
     created_at: datetime
     updated_at: datetime | None
     instance: SnapshotInstance
+    metadata: Mapping[str, str] = field(default_factory=dict)

@@ -27,11 +27,19 @@ from abaca.db.tables.share import (
     share_instances,
     share_metadata,
     share_servers,
+    share_transfers,
     shares,
     snapshot_instances,
+    snapshot_metadata,
     snapshots,
 )
-from abaca.db.tables.share_network import segments, share_network_subnets, share_networks
+from abaca.db.tables.share_network import (
+    security_services,
+    segments,
+    share_network_security_services,
+    share_network_subnets,
+    share_networks,
+)
 from abaca.db.tables.share_type import share_type_extra_specs, share_type_projects, share_types
 from abaca.db.tables.work import availability_zones, messages, pools, services, tasks
 
@@ -56,18 +64,22 @@ __all__ = [
     "quotas",
     "revoked_tokens",
     "role_assignments",
+    "security_services",
     "segments",
     "services",
     "share_instances",
     "share_metadata",
+    "share_network_security_services",
     "share_network_subnets",
     "share_networks",
     "share_servers",
+    "share_transfers",
     "share_type_extra_specs",
     "share_type_projects",
     "share_types",
     "shares",
     "snapshot_instances",
+    "snapshot_metadata",
     "snapshots",
     "tasks",
     "tenant_networks",

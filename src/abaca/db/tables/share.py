@@ -13,6 +13,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
+    true,
 )
 
 from abaca.db.tables.base import Id, Name, UtcDateTime, id_column, metadata, reference, stamps
@@ -32,8 +34,14 @@ share_servers = Table(
     Column("details", JSON, nullable=False, default=dict),
     # Since when nothing is on it; removal waits from here.
     Column("unused_since", UtcDateTime),
+    # What the backend calls a server that was adopted; null for one that Abaca made.
+    Column("identifier", Name),
+    Column("driver_options", JSON),
+    # False for one that was adopted: it is removed only when somebody asks for it.
+    Column("is_auto_deletable", Boolean, nullable=False, default=True, server_default=true()),
     *stamps(),
     UniqueConstraint("host", "project_id", "share_network_id", "availability_zone", "slot"),
+    Index(None, "host", "identifier", unique=True),
 )
 
 shares = Table(
@@ -56,6 +64,9 @@ shares = Table(
     # What the scheduler was asked besides the type: a requested zone, hints.
     Column("request", JSON, nullable=False, default=dict),
     Column("scheduled_at", UtcDateTime),
+    # In the recycle bin, until then.
+    Column("is_soft_deleted", Boolean, nullable=False, default=False, server_default=false()),
+    Column("scheduled_to_be_deleted_at", UtcDateTime, index=True),
     *stamps(),
     Index(None, "project_id", "created_at", "id"),
     Index(None, "created_at", "id"),
@@ -139,6 +150,15 @@ snapshots = Table(
     Index(None, "project_id", "created_at", "id"),
 )
 
+snapshot_metadata = Table(
+    "snapshot_metadata",
+    metadata,
+    reference("snapshot_id", "snapshots.id", cascade=True),
+    Column("key", Name, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("snapshot_id", "key"),
+)
+
 snapshot_instances = Table(
     "snapshot_instances",
     metadata,
@@ -150,6 +170,22 @@ snapshot_instances = Table(
     Column("progress", String(8)),
     *stamps(),
     UniqueConstraint("snapshot_id", "primary_slot"),
+)
+
+# Offers of a share to whoever of another project has the key; gone once taken up.
+share_transfers = Table(
+    "share_transfers",
+    metadata,
+    id_column(),
+    Column("project_id", Name, nullable=False),
+    Column("user_id", Name),
+    Column("name", Name),
+    reference("share_id", "shares.id", cascade=True),
+    Column("key_hash", String(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    *stamps(),
+    UniqueConstraint("share_id"),
+    Index(None, "project_id", "created_at", "id"),
 )
 
 # single_svm has no share server row to count export IDs on.

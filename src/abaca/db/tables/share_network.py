@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from abaca.db.tables.base import Name, id_column, metadata, reference, stamps
 
@@ -47,4 +58,34 @@ segments = Table(
     Column("mtu", Integer, nullable=False),
     # [{"cidr": ..., "gateway": ..., "routes": [[destination, next hop], ...]}, ...]
     Column("subnets", JSON, nullable=False),
+)
+
+security_services = Table(
+    "security_services",
+    metadata,
+    id_column(),
+    Column("project_id", Name, nullable=False),
+    Column("type", String(32), nullable=False),
+    Column("name", Name),
+    Column("description", Text),
+    Column("dns_ip", Name),
+    Column("server", Name),
+    Column("domain", Name),
+    Column("ou", Name),
+    Column("user", Name),
+    Column("password", Name),
+    Column("default_ad_site", Name),
+    *stamps(),
+    Index(None, "project_id", "created_at", "id"),
+)
+
+share_network_security_services = Table(
+    "share_network_security_services",
+    metadata,
+    reference("share_network_id", "share_networks.id", cascade=True),
+    reference("security_service_id", "security_services.id"),
+    # As the service's own: a share network has one of each type.
+    Column("type", String(32), nullable=False),
+    PrimaryKeyConstraint("share_network_id", "security_service_id"),
+    UniqueConstraint("share_network_id", "type"),
 )
