@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import delete, insert, select, update
 
-from abaca.db.database import Tx
+from abaca.db.database import Tx, dump
 from abaca.db.tables import access_rules, now
 from abaca.model.access_rule import AccessRule
 from abaca.states import AccessState
@@ -25,8 +25,7 @@ def of_share(tx: Tx, share_id: str) -> list[AccessRule]:
 
 def add(tx: Tx, rule: AccessRule) -> None:
     """Write a new rule."""
-    values = {c.name: getattr(rule, c.name) for c in access_rules.c}
-    tx.execute(insert(access_rules).values(values))
+    tx.execute(insert(access_rules).values(dump(rule, access_rules)))
 
 
 def set_state(tx: Tx, rule_ids: Collection[str], state: AccessState) -> None:

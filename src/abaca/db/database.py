@@ -17,7 +17,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, get_origin, get_type_hints
 
-from sqlalchemy import Connection, CursorResult, Executable, Row, create_engine, event
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table, create_engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -92,6 +92,11 @@ def load(cls: type[T], row: Row[Any], *, prefix: str = "", **extra: object) -> T
         if prefix + name in mapping
     }
     return cls(**{**values, **extra})
+
+
+def dump(item: object, table: Table) -> dict[str, Any]:
+    """The columns of a new row from a dataclass: those that are named like fields of it."""
+    return {c.name: getattr(item, c.name) for c in table.c if hasattr(item, c.name)}
 
 
 class _FifoLock:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from abaca.db import share_metadata
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx, dump, load
 from abaca.db.paging import fetch, like
 from abaca.db.tables import (
     export_locations,
@@ -123,8 +123,8 @@ def find(tx: Tx, query: ShareQuery, page: Page) -> Slice[Share]:
 
 def add(tx: Tx, share: Share) -> None:
     """Write the rows of a new share, its primary instance and its metadata."""
-    tx.execute(insert(shares).values({c.name: getattr(share, c.name) for c in shares.c}))
-    values = {c.name: getattr(share.instance, c.name, None) for c in share_instances.c}
+    tx.execute(insert(shares).values(dump(share, shares)))
+    values = dump(share.instance, share_instances)
     values |= {"primary_slot": PRIMARY, "excluded": list(share.instance.excluded)}
     tx.execute(insert(share_instances).values(values))
     share_metadata.put(tx, share.id, share.metadata)

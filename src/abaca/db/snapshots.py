@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, update
 
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx, dump, load
 from abaca.db.paging import fetch, like
 from abaca.db.tables import now, snapshot_instances, snapshots
 from abaca.model.page import Page, Slice
@@ -91,8 +91,8 @@ def of_share(tx: Tx, share_id: str) -> list[Snapshot]:
 
 def add(tx: Tx, snapshot: Snapshot) -> None:
     """Write the rows of a new snapshot and its primary instance."""
-    tx.execute(insert(snapshots).values({c.name: getattr(snapshot, c.name) for c in snapshots.c}))
-    values = {c.name: getattr(snapshot.instance, c.name, None) for c in snapshot_instances.c}
+    tx.execute(insert(snapshots).values(dump(snapshot, snapshots)))
+    values = dump(snapshot.instance, snapshot_instances)
     tx.execute(insert(snapshot_instances).values(values | {"primary_slot": PRIMARY}))
 
 
