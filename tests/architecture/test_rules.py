@@ -122,3 +122,32 @@ def test_entry_points_load(group: str) -> None:
     assert {point.name: point.load().name for point in points} == {
         point.name: point.name for point in points
     }
+
+
+BORDERS: dict[str, set[type[errors.AbacaError]]] = {
+    "network": {errors.NetworkError, errors.DatabaseUnavailable},
+    "drivers": {errors.DriverError, errors.NetworkError, errors.LinuxError, errors.ConfigError},
+    "linux": {errors.LinuxError},
+}
+"""By package: what may be raised there by name. Drivers translate LinuxError at their border."""
+
+
+def raised(path: Path) -> Iterator[str]:
+    """Names of the classes that a file raises."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            called = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            yield ast.unparse(called).rpartition(".")[2]
+
+
+@pytest.mark.parametrize("package", sorted(BORDERS))
+def test_only_its_own_errors_leave_a_package(package: str) -> None:
+    """Plugins raise NetworkErrors, drivers DriverErrors, `abaca.linux` LinuxErrors."""
+    known = {cls.__name__: cls for cls in error_classes()}
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for name in raised(path)
+        if name in known and not issubclass(known[name], tuple(BORDERS[package]))
+    ]
+    assert not wrong
