@@ -112,6 +112,21 @@ def healed(stage: Stage) -> Stages:
     assert len(stage.api.rows("export_locations")) == 2
 
 
+def neighbours(stage: Stage) -> Stages:
+    """After a reboot the first to be looked at is a new share: the old one comes back too."""
+    old, type_id, network = _new_share(stage)
+    yield
+    new = stage.api.share(type_id, network_id=network)
+    yield
+    stage.restart(lambda: stage.api.resize(new, 2), rebooted=True)
+    yield
+    for share in (old, new):
+        found = stage.api.read(share)
+        assert found is not None
+        assert found.instance.status is ShareStatus.AVAILABLE
+        assert world(stage.folder, "first").shares[found.instance.id].exported
+
+
 LIFE = Scenario(life)
 SPECIAL = {
     "failure.share.give_up": Scenario(refused, {"fail": ["ensure_share:DriverError:99"]}),
@@ -119,5 +134,6 @@ SPECIAL = {
     "failure.share": Scenario(stuck, {"fail": ["remove_share:DriverError:99"]}),
     "failure.snapshot": Scenario(no_snapshot, {"fail": ["ensure_snapshot:DriverError:99"]}),
     "heal.server.exports": Scenario(healed),
+    "heal.server.others": Scenario(neighbours),
 }
 """Scenarios that reach the steps which no good life reaches."""

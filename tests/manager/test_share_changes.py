@@ -200,11 +200,15 @@ def test_snapshot_that_fails_leaves_nothing(api: Api, driver: FakeDriver, share:
 
 
 def test_share_that_cannot_be_removed_says_so(api: Api, driver: FakeDriver, share: Share):
-    """error_deleting with a message; deleting again works once the storage does."""
+    """error_deleting with a message, and left alone; deleting it again goes on."""
     driver.fail("remove_share", DriverError("no"))
     api.delete(share.id)
     assert read(api, share).instance.status is ShareStatus.ERROR_DELETING
     assert [item.action_id for item in api.messages()] == [ActionId.DELETE]
+    driver.calls.clear()
+    api.change(share.id)
+    read(api, share)
+    assert "ensure_share" not in driver.calls
     api.delete(share.id)
     api.until_idle()
     assert api.rows("shares") == []

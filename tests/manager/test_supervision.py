@@ -61,6 +61,21 @@ def test_dead_server_is_brought_back(api: Api, start: StartManager, mode: Driver
     api.until(lambda: all(server.serving for server in driver.world.servers.values()))
 
 
+def test_share_that_finds_its_server_dead_brings_back_its_neighbours(api: Api, start: StartManager):
+    """Whoever notices first, everything on the server is exported again."""
+    driver = FakeDriver(DriverMode.FLAT)
+    start(
+        backend("b1", DriverMode.FLAT, driver=driver), options=replace(FAST, supervise_seconds=60)
+    )
+    type_id, network = api.share_type(DriverMode.FLAT), api.share_network()
+    first = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
+    api.until_idle()
+    driver.world.reboot()
+    api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
+    api.until_idle()
+    assert driver.world.shares[first.instance.id].exported
+
+
 def test_share_server_is_reused(api: Api, start: StartManager):
     """A second share of the project on the network gets the same server, another one not."""
     start(backend("b1", DriverMode.FLAT))

@@ -37,7 +37,7 @@ class Stage:
     api: Api
     folder: Path
     restart: Callable[..., None]
-    """Stop the service and start it with other arguments."""
+    """Stop the service, do something meanwhile, and start it with other arguments."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,10 @@ class Service:
         self.started_at = now()
         self.process = self.births.start(spec)
 
-    def restart(self, **arguments: object) -> None:
+    def restart(self, meanwhile: Callable[[], object] = lambda: None, **arguments: object) -> None:
         """Stop it, and start it with other arguments; a fault not met yet stays set."""
         self.stop()
+        meanwhile()
         self.arguments |= arguments
         self.start(self.fault if not self.crashes else None)
 

@@ -23,13 +23,22 @@ CAPACITY = {"first": 1000.0, "second": 100.0}
 
 
 def backends(
-    db: Database, folder: Path, *, fail: list[str] | None = None, addresses: int = 1
+    db: Database,
+    folder: Path,
+    *,
+    fail: list[str] | None = None,
+    addresses: int = 1,
+    rebooted: bool = False,
 ) -> list[Backend]:
     """``first``, which gets the shares and the injected faults, and ``second``."""
-    return [
+    made = [
         _backend(db, folder, name, fail=(fail or []) if name == "first" else [], count=addresses)
         for name in CAPACITY
     ]
+    for item in made:
+        if rebooted and isinstance(item.driver, FakeDriver):
+            item.driver.world.reboot()
+    return made
 
 
 def _backend(db: Database, folder: Path, name: str, *, fail: list[str], count: int) -> Backend:

@@ -25,7 +25,6 @@ from abaca.states import AccessRulesStatus, ServerStatus, ShareStatus
 from abaca.work.lease import Lease
 
 log = structlog.get_logger()
-GIVEN_UP = frozenset({ShareStatus.ERROR, ShareStatus.ERROR_DELETING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,9 @@ class ShareHandler:
         instance = job.share.instance
         if instance.status is ShareStatus.DELETING:
             self._remove(lease, job)
-        elif instance.made or instance.status not in GIVEN_UP:
+        elif instance.status is ShareStatus.ERROR_DELETING:
+            return  # half of it may be gone: only a new request to delete it goes on
+        elif instance.made or instance.status is not ShareStatus.ERROR:
             self._ensure(lease, job)
         else:
             outcome.forget_rules(lease, job.share, job.rules)
@@ -150,6 +151,8 @@ class ShareHandler:
         if server.status is ServerStatus.ACTIVE and job.backend.driver.check_server(view):
             return False
         share_server.ensure(lease, job.backend, server)
+        if server.status is ServerStatus.ACTIVE:
+            share_server.look_again(lease, server)
         return True
 
     def _apply(self, job: Job, *, all_anew: bool) -> tuple[RulesOutcome, AbacaError | None]:

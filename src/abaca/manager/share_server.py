@@ -123,19 +123,30 @@ def restore(
         record_exports(lease, share, paths)
 
 
+@step("heal.server.others")
+def look_again(lease: Lease, server: ShareServer) -> None:
+    """It did not serve when one of its shares was looked at: the others need a look too."""
+    with lease.write() as tx:
+        _enqueue(tx, server.id, server.host, server.project_id, delay=0.0)
+
+
 def leave(tx: Tx, server_id: str, host: str, project_id: str, *, delay: float) -> None:
     """A share left the server: if it was the last one, have the server looked at later."""
     if share_servers.mark_unused(tx, server_id):
-        enqueue(
-            tx,
-            TaskKind.SHARE_SERVER,
-            server_id,
-            queue=host,
-            lane=server_id,
-            project_id=project_id,
-            request_id=None,
-            delay=delay,
-        )
+        _enqueue(tx, server_id, host, project_id, delay=delay)
+
+
+def _enqueue(tx: Tx, server_id: str, host: str, project_id: str, *, delay: float) -> None:
+    enqueue(
+        tx,
+        TaskKind.SHARE_SERVER,
+        server_id,
+        queue=host,
+        lane=server_id,
+        project_id=project_id,
+        request_id=None,
+        delay=delay,
+    )
 
 
 def network_of(db: Database, backend: Backend, server: ShareServer) -> BoundFlat | BoundManaged:
