@@ -1,0 +1,143 @@
+"""The default share network from the command line, and the option that is read on SIGHUP."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import insert
+
+from abaca.cli.main import main
+from abaca.db.database import Database
+from abaca.db.tables import new_id, now, share_networks
+
+SECONDS = 60
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration with ``default_share_network = first``, where everybody is administrator."""
+    found = tmp_path / "abaca.conf"
+    found.write_text(
+        f"""
+[DEFAULT]
+host = node1
+state_path = {tmp_path}/state
+listen_port = 0
+log_format = json
+auth_strategy = none
+none_role = admin
+enabled_share_backends = one
+default_share_network = first
+
+[one]
+share_driver = fake
+driver_mode = single_svm
+"""
+    )
+    return found
+
+
+def abaca(file: Path, *words: str) -> Result:
+    """Run `abaca network default`."""
+    return CliRunner().invoke(main, ["network", "default", *words, "--config-file", str(file)])
+
+
+def shown(file: Path) -> dict[str, object]:
+    """What `show` says."""
+    done = abaca(file, "show", "--format", "json")
+    assert done.exit_code == 0, done.output
+    found: dict[str, object] = json.loads(done.output)
+    return found
+
+
+def test_show_set_and_unset(file: Path, tmp_path: Path) -> None:
+    """The configuration's word comes first; without it the designated one, by name or ID."""
+    before = shown(file)
+    assert (before["source"], before["usable"]) == ("configuration", False)
+    assert "first of the configuration names no share network" in str(before["fault"])
+    database = Database(f"sqlite:///{tmp_path}/state/abaca.sqlite")
+    ids = {name: new_id() for name in ("lab", "private")}
+    with database.write() as tx:
+        for name, network_id in ids.items():
+            tx.execute(
+                insert(share_networks).values(
+                    id=network_id,
+                    project_id="ops",
+                    name=name,
+                    status="active",
+                    is_public=name == "lab",
+                    created_at=now(),
+                )
+            )
+    database.close()
+    file.write_text(file.read_text().replace("default_share_network = first", ""))
+    assert shown(file)["source"] is None
+    for name_or_id in ("lab", ids["lab"]):
+        assert ids["lab"] in abaca(file, "set", name_or_id).output
+    after = shown(file)
+    assert (after["source"], after["share_network_id"]) == ("designated", ids["lab"])
+    assert "not public" in abaca(file, "set", ids["private"]).output
+    assert abaca(file, "set", "nonsense").exit_code == 1
+    for _ in range(2):
+        assert abaca(file, "unset").exit_code == 0
+    assert shown(file)["source"] is None
+
+
+@pytest.fixture
+def service(file: Path) -> Iterator[subprocess.Popen[str]]:
+    """A running `abaca serve`."""
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("abaca")), "serve", "--config-file", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def configured(url: str) -> object:
+    """What the running service holds for the configuration's default."""
+    with urllib.request.urlopen(f"{url}/v2/share-networks/default", timeout=10) as answer:  # noqa: S310
+        said = json.load(answer)["default_share_network"]["sources"]
+    return {item["source"]: item["value"] for item in said}["configuration"]
+
+
+def test_the_option_changes_live(file: Path, service: subprocess.Popen[str]) -> None:
+    """SIGHUP reads it again; a file with faults changes nothing; it still stops cleanly."""
+    assert service.stdout is not None
+    found = (re.search(r"listening on (http\S+)", line) for line in service.stdout)
+    url = next(match[1] for match in found if match)
+    assert configured(url) == "first"
+
+    def change(old: str, new: str) -> None:
+        file.write_text(file.read_text().replace(old, new))
+        service.send_signal(signal.SIGHUP)
+
+    change("= first", "= second")
+    deadline = time.monotonic() + SECONDS
+    while configured(url) != "second" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert configured(url) == "second"
+    change("= second", "= third\nlisten_prt = 1")
+    time.sleep(0.5)
+    assert configured(url) == "second"
+    service.send_signal(signal.SIGTERM)
+    _, log = service.communicate(timeout=SECONDS)
+    assert service.returncode == 0
+    events = {item["event"]: item for item in map(json.loads, log.splitlines())}
+    assert events["configuration_reloaded"]["changed"] == ["default_share_network"]
+    (fault,) = events["configuration_not_reloaded"]["faults"]
+    assert "listen_prt" in fault
