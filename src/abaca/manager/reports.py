@@ -12,8 +12,8 @@ from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.errors import DriverError
 from abaca.manager.backend import Backend
-from abaca.model.pool import Pool
-from abaca.network.plugin import NetworkMaker
+from abaca.model.pool import NETWORK_IDS_CAPABILITY, Pool
+from abaca.network.plugin import KnowsIds, NetworkMaker
 
 log = structlog.get_logger()
 
@@ -46,6 +46,9 @@ class Reporter:
 def _pools(backend: Backend) -> list[Pool]:
     plugin: object = backend.plugin
     makes = isinstance(plugin, NetworkMaker) and plugin.makes_networks()
+    capabilities = dict(backend.capabilities)
+    if isinstance(plugin, KnowsIds):
+        capabilities[NETWORK_IDS_CAPABILITY] = ",".join(sorted(plugin.network_ids()))
     measured_at = now()
     return [
         Pool(
@@ -58,7 +61,7 @@ def _pools(backend: Backend) -> list[Pool]:
             makes_networks=makes,
             total_gib=pool.total_gib,
             free_gib=pool.free_gib,
-            capabilities={**backend.capabilities, **pool.capabilities},
+            capabilities={**capabilities, **pool.capabilities},
             version=0,
             reported_at=measured_at,
         )

@@ -8,6 +8,11 @@ from datetime import datetime
 
 from abaca.modes import DriverMode
 
+NETWORK_IDS = ("neutron_net_id", "nova_net_id")
+"""The fields by which a share network subnet names a network of the tenant's."""
+NETWORK_IDS_CAPABILITY = "share_network_ids"
+"""What a pool reports if its network plugin understands some of them only, with commas between."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
@@ -31,6 +36,12 @@ class Pool:
     def full_name(self) -> str:
         """``host@backend#pool``."""
         return f"{self.host}#{self.name}"
+
+    @property
+    def network_ids(self) -> frozenset[str]:
+        """Those of `NETWORK_IDS` that its network plugin understands."""
+        said = self.capabilities.get(NETWORK_IDS_CAPABILITY)
+        return frozenset(said.split(",") if isinstance(said, str) else NETWORK_IDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

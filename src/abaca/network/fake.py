@@ -42,6 +42,7 @@ from abaca.network.plugin import (
     SubnetRef,
 )
 
+NETWORK_IDS = ("neutron_net_id", "nova_net_id")
 MISSING = "missing"
 """The ID of a network that no cloud has."""
 
@@ -116,16 +117,28 @@ class FakePlugin:
             default=True,
             help="managed_multi_svm: serve share networks that name no network.",
         ),
+        cfg.ListOpt(
+            "network_ids",
+            default=list(NETWORK_IDS),
+            help="managed_multi_svm: by which IDs share networks name networks here.",
+        ),
     )
     clouds: ClassVar[dict[str, FakeCloud]] = {}
 
     def __init__(
-        self, cidrs: Sequence[IPNetwork], mode: DriverMode, cloud: FakeCloud, *, makes: bool
+        self,
+        cidrs: Sequence[IPNetwork],
+        mode: DriverMode,
+        cloud: FakeCloud,
+        *,
+        makes: bool,
+        ids: Collection[str] = NETWORK_IDS,
     ) -> None:
         self.cloud = cloud
         self._cidrs = tuple(cidrs)
         self._mode = mode
         self._makes = makes
+        self._ids = frozenset(ids)
 
     @classmethod
     def faults(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
@@ -151,7 +164,10 @@ class FakePlugin:
             raise InvalidNetwork("; ".join(lines))
         cloud = cls.clouds.setdefault(section, FakeCloud())
         makes = bool(values.get("makes_networks", True))
-        return cls([ip_network(text) for text in _cidrs(values)], host.mode, cloud, makes=makes)
+        said = values.get("network_ids")
+        ids = [str(item) for item in said] if isinstance(said, Sequence) else list(NETWORK_IDS)
+        cidrs = [ip_network(text) for text in _cidrs(values)]
+        return cls(cidrs, host.mode, cloud, makes=makes, ids=ids)
 
     def status(self) -> None:
         """Return unless a fault is waiting for ``status``."""
@@ -264,6 +280,10 @@ class FakePlugin:
     def makes_networks(self) -> bool:
         """As configured, in managed mode."""
         return self._makes and self._mode is DriverMode.MANAGED
+
+    def network_ids(self) -> frozenset[str]:
+        """As configured."""
+        return self._ids
 
     def ensure_network(self, subnet: SubnetRef, *, host: str) -> None:
         """A network for a subnet that names none."""

@@ -187,6 +187,14 @@ class NetworkMaker(Protocol):
 
 
 @runtime_checkable
+class KnowsIds(Protocol):
+    """Optional: the plugin understands some of the IDs by which share networks name networks."""
+
+    def network_ids(self) -> frozenset[str]:
+        """Of ``neutron_net_id`` and ``nova_net_id``; a plugin that does not say takes both."""
+
+
+@runtime_checkable
 class TenantRoutes(Protocol):
     """Optional: the tenant's machines need routes of their own to reach a share server."""
 

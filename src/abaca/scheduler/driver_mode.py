@@ -9,9 +9,11 @@ not see them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from abaca.errors import BadRequest
-from abaca.model.share_network import ShareNetwork
+from abaca.model.pool import NETWORK_IDS, Pool
+from abaca.model.share_network import ShareNetwork, ShareNetworkSubnet
 from abaca.modes import MULTI_MODES, DriverMode
 
 BOOLEAN_SPEC = "driver_handles_share_servers"
@@ -72,23 +74,60 @@ def check_type(extra_specs: Mapping[str, str]) -> None:
         )
 
 
-def network_fault(network: ShareNetwork | None, zone: str, *, makes_networks: bool) -> str | None:
-    """Why managed_multi_svm can't use this share network in the zone; None if it can.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFault:
+    """Why a backend can't use a share network, and what would mend it."""
 
-    Every subnet of the zone must name a network, since a server gets an interface
-    on each; a plugin that makes networks also takes a share network without
-    subnets, and subnets that name nothing.
+    why: str
+    """Follows "and": ``share network X has no subnet``."""
+    give: str
+    """What to do, and with which field: ``add share_network_id to the request``."""
+
+
+def network_fault(network: ShareNetwork | None, pool: Pool) -> NetworkFault | None:
+    """Why a managed_multi_svm pool can't use this share network; None if it can.
+
+    Every subnet of the pool's zone must name a network by an ID that the plugin
+    understands, since a server gets an interface on each; a plugin that makes
+    networks also takes a share network without subnets, and subnets that name
+    nothing.
     """
     if network is None:
-        return "no share network is given"
+        give = "add share_network_id to the request"
+        return NetworkFault(why="no share network is given", give=give)
+    wanted, zone = _wanted_ids(pool), pool.availability_zone
     subnets = network.subnets_in(zone)
     if network.subnets and not subnets:
-        return f"share network {network.id} has no subnet in availability zone {zone}"
-    if makes_networks or (subnets and all(item.names_network for item in subnets)):
+        return NetworkFault(
+            why=f"share network {network.id} has no subnet in availability zone {zone}",
+            give=f"add a share network subnet with availability_zone {zone} and {wanted}",
+        )
+    if not subnets and not pool.makes_networks:
+        why = f"share network {network.id} has no subnet"
+        return NetworkFault(why=why, give=f"add a share network subnet with {wanted}")
+    faults = (_subnet_fault(subnet, pool) for subnet in subnets)
+    why = next((f"share network {network.id} {fault}" for fault in faults if fault), "")
+    give = f"replace that subnet by one with {wanted}"
+    return NetworkFault(why=why, give=give) if why else None
+
+
+def _subnet_fault(subnet: ShareNetworkSubnet, pool: Pool) -> str | None:
+    """What the pool's plugin misses in a subnet; None if it understands it."""
+    named = {name for name in NETWORK_IDS if getattr(subnet, name)}
+    if named & pool.network_ids or (pool.makes_networks and not named):
         return None
-    if not subnets:
-        return f"share network {network.id} has no subnet"
-    return f"share network {network.id} has a subnet without neutron_net_id"
+    if not named:
+        return f"has a subnet without {_wanted_ids(pool)}"
+    return f"has a subnet with {min(named)}, which the backend does not understand"
+
+
+def _wanted_ids(pool: Pool) -> str:
+    """The fields of a subnet that the pool's plugin understands, as a request has them."""
+    if "neutron_net_id" in pool.network_ids:
+        return "neutron_net_id and neutron_subnet_id"
+    if "nova_net_id" in pool.network_ids:
+        return "nova_net_id (API version 2.25 or below)"
+    return "no network ID"
 
 
 def _names_network(network: ShareNetwork | None) -> bool:

@@ -66,17 +66,18 @@ def network(request: PlacementRequest, pool: Pool) -> Refusal | None:
         return Refusal(one=f"is {tail}", many=f"are {tail}")
     if pool.driver_mode is DriverMode.FLAT:
         return None
-    why = network_fault(
-        request.share_network, pool.availability_zone, makes_networks=pool.makes_networks
-    )
-    if why is None:
+    fault = network_fault(request.share_network, pool)
+    if fault is None:
         return None
-    tail = f"{pool.driver_mode} and {why}"
+    tail = f"{pool.driver_mode} and {fault.why}"
     return Refusal(one=f"is {tail}", many=f"are {tail}")
 
 
 def hints(request: PlacementRequest, pool: Pool) -> Refusal | None:
-    """``same_host`` and ``different_host``."""
+    """``only_host``, ``same_host`` and ``different_host``."""
+    if request.only_host not in {None, pool.full_name, pool.host, pool.host.partition("@")[0]}:
+        tail = f"not {request.only_host}, which only_host names"
+        return Refusal(one=f"is {tail}", many=f"are {tail}")
     if request.same_host and request.same_host != {pool.host}:
         tail = "not where the shares named in same_host are"
         return Refusal(one=f"is {tail}", many=f"are {tail}")
@@ -106,6 +107,9 @@ def lacks_room(request: PlacementRequest) -> Refusal:
     tail = f"{request.size_gib} GiB free"
     return Refusal(one=f"lacks {tail}", many=f"lack {tail}")
 
+
+NOT_UP = Refusal(one="is down or disabled", many="are down or disabled")
+"""Of a pool whose service is not up: it is not asked at all."""
 
 FILTERS: tuple[Filter, ...] = (
     source,
@@ -149,20 +153,17 @@ class Verdict:
 
 def judge(request: PlacementRequest, pools: Iterable[Pool], excluded: Collection[str]) -> Verdict:
     """Run every filter over every pool. ``excluded`` are backends that refused it before."""
-    fit: list[Pool] = []
-    refused: list[Refusal] = []
-    for pool in pools:
-        refusal = _first_refusal(request, pool, excluded)
-        if refusal is None:
-            fit.append(pool)
-        else:
-            refused.append(refusal)
-    return Verdict(fit=tuple(fit), refused=tuple(refused))
+    judged = [(pool, refusal_of(request, pool, excluded)) for pool in pools]
+    return Verdict(
+        fit=tuple(pool for pool, refusal in judged if refusal is None),
+        refused=tuple(refusal for _, refusal in judged if refusal is not None),
+    )
 
 
-def _first_refusal(
-    request: PlacementRequest, pool: Pool, excluded: Collection[str]
+def refusal_of(
+    request: PlacementRequest, pool: Pool, excluded: Collection[str] = frozenset()
 ) -> Refusal | None:
+    """Why the pool can't take the request, by the first filter that says so; None if it can."""
     if pool.host in excluded:
         return Refusal(one="could not take it when tried", many="could not take it when tried")
     return next(

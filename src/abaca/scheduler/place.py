@@ -12,8 +12,8 @@ from abaca.errors import BadRequest
 from abaca.model.pool import Pool
 from abaca.model.share_network import ShareNetwork
 from abaca.modes import DriverMode
-from abaca.scheduler.driver_mode import check_type, modes_asked, network_fault
-from abaca.scheduler.filters import judge, lacks_room
+from abaca.scheduler.driver_mode import NetworkFault, check_type, modes_asked, network_fault
+from abaca.scheduler.filters import NOT_UP, judge, lacks_room
 from abaca.scheduler.request import NoPlace, Placement, PlacementRequest, Refusal
 from abaca.scheduler.weighers import by_free_space
 
@@ -33,7 +33,9 @@ def place(
         if pool_rows.take(tx, pool, request.size_gib):
             return _settle(tx, request, pool)
         refused.append(lacks_room(request))
-    return no_place(refused, backends=len({pool.host for pool in pools}))
+    return no_place(
+        refused, pools, not_up=[pool for pool in pool_rows.every(tx) if pool not in pools]
+    )
 
 
 def _settle(tx: Tx, request: PlacementRequest, pool: Pool) -> Placement:
@@ -60,11 +62,15 @@ def _settle(tx: Tx, request: PlacementRequest, pool: Pool) -> Placement:
     )
 
 
-def no_place(refused: Sequence[Refusal], *, backends: int) -> NoPlace:
-    """The refusals counted, with the sentence for the user."""
-    if not refused:
+def no_place(
+    refused: Sequence[Refusal], pools: Sequence[Pool], *, not_up: Sequence[Pool]
+) -> NoPlace:
+    """The refusals of the pools counted, with the sentence for the user."""
+    if not pools:
         return NoPlace(reasons=(), message="No storage backend is up.")
+    refused = [*refused, *(NOT_UP for _ in not_up)]
     reasons = tuple((count, reason) for reason, count in Counter(refused).most_common())
+    backends = len({pool.host for pool in (*pools, *not_up)})
     what = "backend" if backends == len(refused) else "pool"
     told = ", ".join(f"{count} {r.one if count == 1 else r.many}" for count, r in reasons)
     plural = "" if len(refused) == 1 else "s"
@@ -91,19 +97,19 @@ def refuse_at_once(
             f"The share type asks {names}, which puts shares on a share server of their own: "
             "add share_network_id to the request."
         )
-    if asked == {DriverMode.MANAGED}:
-        _refuse_unmanageable(pool_rows.every(tx), share_network, availability_zone)
+    fault = _fault_everywhere(pool_rows.every(tx), asked, share_network, availability_zone)
+    if fault is not None:
+        raise BadRequest(f"The share type asks {names} and {fault.why}: {fault.give}.")
 
 
-def _refuse_unmanageable(pools: Sequence[Pool], network: ShareNetwork, zone: str | None) -> None:
-    """BadRequest unless some managed pool of the zone can use this share network."""
+def _fault_everywhere(
+    pools: Sequence[Pool], asked: Collection[DriverMode], network: ShareNetwork, zone: str | None
+) -> NetworkFault | None:
+    """What is wrong with the share network for every pool of these modes in the zone."""
     faults = [
-        network_fault(network, pool.availability_zone, makes_networks=pool.makes_networks)
+        # Flat ones do not look at what it names.
+        network_fault(network, pool) if pool.driver_mode is DriverMode.MANAGED else None
         for pool in pools
-        if pool.driver_mode is DriverMode.MANAGED and zone in {None, pool.availability_zone}
+        if pool.driver_mode in asked and zone in {None, pool.availability_zone}
     ]
-    if faults and all(faults):
-        raise BadRequest(
-            f"The share type asks {DriverMode.MANAGED} and {faults[0]}: add a share network "
-            "subnet with neutron_net_id and neutron_subnet_id."
-        )
+    return faults[0] if faults and all(faults) else None

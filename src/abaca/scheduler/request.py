@@ -29,6 +29,8 @@ class PlacementRequest:
     """``host@backend`` of the shares that the hint ``same_host`` names; all must be the place."""
     different_host: frozenset[str] = frozenset()
     """``host@backend`` of the shares that the hint ``different_host`` names."""
+    only_host: str | None = None
+    """``host@backend#pool``, ``host@backend`` or ``host``: no other place will do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
