@@ -28,6 +28,7 @@ from abaca.api import (
     share_types,
     shares,
     snapshot_instances,
+    snapshot_metadata,
     snapshots,
 )
 from abaca.api.policy import Rule
@@ -55,6 +56,7 @@ _RESOURCES = (
     share_types,
     shares,
     snapshot_instances,
+    snapshot_metadata,
     snapshots,
 )
 

@@ -22,6 +22,10 @@ class ApiSettings:
     """Name or ID of the type of requests that name none."""
     default_share_network: str | None = None
     """Name or ID of the share network of requests that name none and need one."""
+    admin_only_metadata: frozenset[str] = frozenset()
+    """Keys of a share's metadata that only administrators set."""
+    soft_deleted_seconds: int = 604_800
+    """How long a share stays in the recycle bin."""
     max_body_bytes: int = 114_688
     quota_limits: Mapping[Resource, int] = field(default_factory=lambda: dict(DEFAULT_LIMITS))
     """Limits of a project for which nothing else was set (``quota_shares`` and so on)."""

@@ -8,8 +8,9 @@ from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, MEMBER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Action, Route, action
+from abaca.api.shares import BIN_SINCE
 from abaca.errors import BadRequest
-from abaca.share import resize, shares, snapshots
+from abaca.share import recycle_bin, resize, shares, snapshots
 from abaca.share.lookup import own_share
 
 
@@ -39,6 +40,23 @@ def force_delete(request: Request) -> None:
         shares.delete(tx, request.ctx, request.params["share_id"])
 
 
+def soft_delete(request: Request) -> None:
+    """Put a share into the recycle bin."""
+    with request.db.write() as tx:
+        recycle_bin.soft_delete(
+            tx,
+            request.ctx,
+            request.params["share_id"],
+            retention_seconds=request.settings.soft_deleted_seconds,
+        )
+
+
+def restore(request: Request) -> None:
+    """Take a share out of the recycle bin."""
+    with request.db.write() as tx:
+        recycle_bin.restore(tx, request.ctx, request.params["share_id"])
+
+
 def reset_status(request: Request) -> None:
     """Set the status by hand."""
     with request.db.write() as tx:
@@ -48,7 +66,7 @@ def reset_status(request: Request) -> None:
 def reset_task_state(request: Request) -> None:
     """Set the state of a share's migration: without migrations there is only none to set."""
     with request.db.read() as tx:
-        own_share(tx, request.ctx, request.params["share_id"])
+        own_share(tx, request.ctx, request.params["share_id"], binned=True)
     asked = request.body.get("task_state")
     if asked not in {None, "", "None"}:
         raise BadRequest(f"task_state={asked!r}: shares are not migrated; give null.")
@@ -79,6 +97,8 @@ RULES = (
     Rule("share:reset_status", ADMIN, "Set the status of a share by hand."),
     # `openstack share set` asks for it whatever it is to set.
     Rule("share:reset_task_state", MEMBER, "Set the state of a share's migration by hand."),
+    Rule("share:soft_delete", MEMBER, "Put a share into the recycle bin."),
+    Rule("share:restore", MEMBER, "Take a share out of the recycle bin."),
     Rule("share:revert_to_snapshot", MEMBER, "Revert a share to its latest snapshot."),
 )
 
@@ -103,6 +123,8 @@ ROUTES = (
                 experimental=True,
             ),
             Action("revert", revert, "share:revert_to_snapshot", body=REVERT, since=V(2, 27)),
+            Action("soft_delete", soft_delete, "share:soft_delete", body=NOTHING, since=BIN_SINCE),
+            Action("restore", restore, "share:restore", body=NOTHING, since=BIN_SINCE),
         ),
     ),
 )

@@ -56,6 +56,7 @@ VIEW: View[Shown] = View(
         Field("replica_state", lambda _: None, since=V(2, 11)),
         Field("share_type_id", lambda s: s.share.share_type_id, since=V(2, 22)),
         Field("cast_rules_to_readonly", lambda _: False, since=V(2, 30)),
+        Field("updated_at", lambda s: s.share.instance.updated_at, since=V(2, 71)),
         Field("progress", lambda s: s.share.instance.progress, since=V(2, 54)),
     ),
     id=lambda s: s.share.instance.id,

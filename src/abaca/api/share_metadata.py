@@ -1,89 +1,40 @@
-"""Metadata of shares: keys and values of the user's."""
+"""Metadata of shares: keys and values of the user's, some for administrators only."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from abaca.api.bodies import Body, Key, string_map
-from abaca.api.policy import MEMBER, READER, Rule
+from abaca.api.metadata import Metadata
+from abaca.api.policy import ADMIN, MEMBER, READER, Rule
 from abaca.api.request import Request
-from abaca.api.routing import Route
-from abaca.db.database import Tx
-from abaca.errors import BadRequest, NotFound
 from abaca.share import shares
 from abaca.share.lookup import visible_share
+from abaca.share.metadata import Guard
+
+CLOSED = "share:update_admin_only_metadata"
 
 
-def index(request: Request) -> dict[str, Any]:
-    """All of a share's metadata."""
-    with request.db.read() as tx:
-        return {"metadata": _of(request, tx)}
+def guard(request: Request) -> Guard:
+    """Which keys of a share's the caller may not set."""
+    return Guard(keys=request.settings.admin_only_metadata, passes=request.may(CLOSED))
 
 
-def show(request: Request) -> dict[str, Any]:
-    """One key."""
-    key = request.params["key"]
-    with request.db.read() as tx:
-        metadata = _of(request, tx)
-    if key not in metadata:
-        raise NotFound(f"Share {request.params['share_id']} has no metadata {key!r}.")
-    return {"meta": {key: metadata[key]}}
-
-
-def put(request: Request) -> dict[str, Any]:
-    """Set these keys; others stay."""
-    return _set(request, request.body["metadata"])
-
-
-def replace(request: Request) -> dict[str, Any]:
-    """These keys and no others."""
-    return _set(request, request.body["metadata"], replaced=True)
-
-
-def put_one(request: Request) -> dict[str, Any]:
-    """Set the key that the path names; it is the only key of the body."""
-    given = request.body["meta"]
-    if set(given) != {request.params["key"]}:
-        raise BadRequest('Give a body with exactly the key of the path: {"meta": {"key": "..."}}.')
-    _set(request, given)
-    return {"meta": given}
-
-
-def unset(request: Request) -> None:
-    """Unset one key."""
-    with request.db.write() as tx:
-        shares.unset_metadata(tx, request.ctx, request.params["share_id"], request.params["key"])
-
-
-def _of(request: Request, tx: Tx) -> dict[str, str]:
-    return dict(visible_share(tx, request.ctx, request.params["share_id"]).metadata)
-
-
-def _set(request: Request, metadata: dict[str, str], *, replaced: bool = False) -> dict[str, Any]:
-    with request.db.write() as tx:
-        now = shares.set_metadata(
-            tx, request.ctx, request.params["share_id"], metadata, replaced=replaced
-        )
-    return {"metadata": dict(now)}
-
-
-METADATA = Body(None, (Key(name="metadata", check=string_map(), required=True),))
-META = Body(None, (Key(name="meta", check=string_map(), required=True),))
-
+_SEE, _SET = "share:get_share_metadata", "share:update_share_metadata"
+_UNSET = "share:delete_share_metadata"
 RULES = (
-    Rule("share:get_share_metadata", READER, "Show metadata of a share."),
-    Rule("share:update_share_metadata", MEMBER, "Set metadata of a share."),
-    Rule("share:delete_share_metadata", MEMBER, "Unset metadata of a share."),
+    Rule(_SEE, READER, "Show metadata of a share."),
+    Rule(_SET, MEMBER, "Set metadata of a share."),
+    Rule(_UNSET, MEMBER, "Unset metadata of a share."),
+    Rule(CLOSED, ADMIN, "Set and unset the metadata named by admin_only_metadata."),
 )
-
-_GET, _SET = "share:get_share_metadata", "share:update_share_metadata"
-_ALL = "/shares/{share_id}/metadata"
-_ONE = f"{_ALL}/{{key}}"
-ROUTES = (
-    Route("GET", _ALL, index, _GET),
-    Route("POST", _ALL, put, _SET, body=METADATA),
-    Route("PUT", _ALL, replace, _SET, body=METADATA),
-    Route("GET", _ONE, show, _GET),
-    Route("PUT", _ONE, put_one, _SET, body=META),
-    Route("DELETE", _ONE, unset, "share:delete_share_metadata"),
-)
+ROUTES = Metadata(
+    path="/shares/{share_id}",
+    read=lambda r, tx: visible_share(tx, r.ctx, r.params["share_id"]).metadata,
+    write=lambda r, tx, given, replaced: shares.set_metadata(
+        tx, r.ctx, r.params["share_id"], given, replaced=replaced, guard=guard(r)
+    ),
+    unset=lambda r, tx, key: shares.unset_metadata(
+        tx, r.ctx, r.params["share_id"], key, guard=guard(r)
+    ),
+    see=_SEE,
+    change=_SET,
+    remove=_UNSET,
+).routes()

@@ -11,6 +11,7 @@ from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, MEMBER, READER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route
+from abaca.api.share_metadata import guard
 from abaca.db.shares import ShareQuery
 from abaca.errors import BadRequest, NotFound
 from abaca.model.page import Slice
@@ -22,6 +23,9 @@ from abaca.share.features import offers
 from abaca.share.shares import ShownShare
 from abaca.states import AccessRulesStatus, ShareStatus
 
+BIN_SINCE = V(2, 69)
+ONLY_HOST_SINCE = V(2, 67)
+CREATE_ON_HOST = "share:create_on_host"
 SEE_HOST = "share:list_by_host"
 SEE_SERVER = "share:list_by_share_server_id"
 SEE_SPECS = "share_types_extra_spec:index"
@@ -103,6 +107,12 @@ VIEW: View[ShownShare] = View(
             since=V(2, 32),
         ),
         Field("progress", lambda s: s.share.instance.progress, since=V(2, 54)),
+        Field("is_soft_deleted", lambda s: s.share.is_soft_deleted, since=BIN_SINCE),
+        Field(
+            "scheduled_to_be_deleted_at",
+            lambda s: s.share.scheduled_to_be_deleted_at,
+            since=BIN_SINCE,
+        ),
         Field("host", lambda s: s.share.instance.full_host, rule=SEE_HOST, hidden=Hidden.ABSENT),
         Field(
             "share_server_id",
@@ -127,11 +137,13 @@ def create(request: Request) -> dict[str, Any]:
         request.require("share:create_public_share")
     if body.get("share_network_id"):
         request.require("share_network:use")
+    guard(request).check(body.get("metadata") or {})
     hints = body.pop("scheduler_hints", None) or {}
     wanted = NewShare(
         **{key: value for key, value in body.items() if value is not None and value != ""},
         same_host=_hint(hints, "same_host"),
         different_host=_hint(hints, "different_host"),
+        only_host=_only_host(request, hints),
     )
     settings = request.settings
     defaults = Defaults(
@@ -151,6 +163,17 @@ def _hint(hints: dict[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(named, list) or not all(isinstance(item, str) for item in named):
         raise BadRequest(f"scheduler_hints.{name}={said!r}: give IDs of shares.")
     return tuple(item.strip() for item in named if item.strip())
+
+
+def _only_host(request: Request, hints: dict[str, Any]) -> str | None:
+    """The one place that an administrator wants it at; the versions before pass it over."""
+    said = hints.get("only_host")
+    if not said or request.version < ONLY_HOST_SINCE:
+        return None
+    if not isinstance(said, str):
+        raise BadRequest(f"scheduler_hints.only_host={said!r}: give host@backend#pool.")
+    request.require(CREATE_ON_HOST)
+    return said
 
 
 def index(request: Request) -> dict[str, Any]:
@@ -229,6 +252,7 @@ def _query(request: Request) -> ShareQuery:
         export_location_id=query.get("export_location_id") if located else None,
         export_location_path=query.get("export_location_path") if located else None,
         hidden_locations=request.ctx.is_admin,
+        is_soft_deleted=version >= BIN_SINCE and query.boolean("is_soft_deleted"),
         # There are no share groups: no share is in one.
         nothing=any(query.get(name) for name in _GROUPS),
     )
@@ -282,6 +306,7 @@ UPDATE = Body(
 RULES = (
     Rule("share:create", MEMBER, "Create a share."),
     Rule("share:create_public_share", ADMIN, "Create a share that every project sees."),
+    Rule(CREATE_ON_HOST, ADMIN, "Say by the scheduler hint only_host where a share goes."),
     Rule("share:get", READER, "Show a share, where it is mounted from, and its metadata."),
     Rule("share:get_all", READER, "List shares."),
     Rule("share:update", MEMBER, "Change name and description of a share."),

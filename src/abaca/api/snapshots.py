@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from abaca.api.bodies import Body, Key, boolean, text
+from abaca.api.bodies import Body, Key, boolean, string_map, text
 from abaca.api.fields import Field, Hidden, View
-from abaca.api.lists import asked_page, listed_project
+from abaca.api.lists import asked_page, listed_project, literal_filter
 from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, MEMBER, READER, Rule
 from abaca.api.request import Request
@@ -20,6 +20,7 @@ from abaca.share import snapshots
 from abaca.share.lookup import own_snapshot
 from abaca.share.snapshots import NewSnapshot
 
+METADATA_SINCE = V(2, 73)
 MOUNT_SINCE = V(2, 32)
 SEE_PROVIDER = "share_snapshot:see_provider_location"
 
@@ -46,6 +47,7 @@ VIEW: View[Snapshot] = View(
         ),
         Field("project_id", lambda item: item.project_id, since=V(2, 17)),
         Field("user_id", lambda item: item.user_id, since=V(2, 17)),
+        Field("metadata", lambda item: dict(item.metadata), since=METADATA_SINCE),
     ),
     project=lambda item: item.project_id,
     link="/snapshots/{}",
@@ -138,6 +140,7 @@ def _find(request: Request) -> Slice[Snapshot]:
         description_part=(
             (query.get("description~") or query.get("display_description~")) if parts else None
         ),
+        metadata=(literal_filter(request, "metadata") if request.version >= METADATA_SINCE else {}),
     )
     with request.db.read() as tx:
         return db.find(tx, wanted, asked_page(request))
@@ -155,6 +158,7 @@ CREATE = Body(
         Key(name="share_id", check=text(least=1), required=True),
         Key(name="force", check=boolean()),
         *_TEXT,
+        Key(name="metadata", check=string_map(), since=METADATA_SINCE),
     ),
 )
 UPDATE = Body("snapshot", _TEXT)

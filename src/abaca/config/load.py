@@ -141,6 +141,8 @@ def _api(values: Values, groups: Mapping[str, Mapping[str, object]], raw: Raw) -
         max_limit=_int(group, "max_limit"),
         default_share_type=_text(group, "default_share_type"),
         default_share_network=_text(group, "default_share_network"),
+        admin_only_metadata=tuple(_list(group, "admin_only_metadata")),
+        soft_deleted_seconds=_int(group, "soft_deleted_share_retention_time"),
         quotas={Resource(name): _int(groups["quota"], name) for name in groups["quota"]},
         keystone=dict(raw.sections.get("keystone_authtoken", {})),
     )

@@ -54,6 +54,8 @@ class ApiConfig:
     max_limit: int
     default_share_type: str | None
     default_share_network: str | None
+    admin_only_metadata: tuple[str, ...]
+    soft_deleted_seconds: int
     quotas: Mapping[Resource, int]
     keystone: Mapping[str, object] = field(repr=False)
     """Options of [keystone_authtoken] that are set."""

@@ -130,6 +130,17 @@ API: tuple[cfg.Opt, ...] = (
         help="Longest page of a list.",
         deprecated_opts=_old("osapi_max_limit"),
     ),
+    cfg.ListOpt(
+        "admin_only_metadata",
+        default=["__affinity_same_host", "__affinity_different_host"],
+        help="Keys of shares' metadata that only administrators set and unset.",
+    ),
+    cfg.IntOpt(
+        "soft_deleted_share_retention_time",
+        default=604_800,
+        min=0,
+        help="Seconds that a share stays in the recycle bin before it is removed.",
+    ),
     cfg.StrOpt("default_share_type", help="Name of the share type of requests that name none."),
     cfg.StrOpt(
         "default_share_network",

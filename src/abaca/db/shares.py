@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -34,6 +35,7 @@ from abaca.db.tables import (
 from abaca.db.tables import share_metadata as metadata_rows
 from abaca.model.page import Page, Slice
 from abaca.model.share import Share, ShareInstance
+from abaca.states import ShareStatus
 
 PRIMARY = 1
 _PREFIX = "instance_"
@@ -96,6 +98,8 @@ class ShareQuery:
     export_location_path: str | None = None
     hidden_locations: bool = False
     """Export locations that only administrators see count too."""
+    is_soft_deleted: bool = False
+    """Only those in the recycle bin, or only those that are not."""
     nothing: bool = False
     """No share fits: a filter names something that no share has."""
 
@@ -161,6 +165,25 @@ def clones_under_way(tx: Tx, snapshot_id: str, statuses: Collection[str]) -> int
     return int(tx.scalar(rows))
 
 
+def due_in_bin(tx: Tx, moment: datetime, hosts: Collection[str], limit: int) -> list[Share]:
+    """Shares whose time in the recycle bin is up, on these backends or on none; locked."""
+    at = share_instances.c.host
+    gone = [str(ShareStatus.DELETING), str(ShareStatus.ERROR_DELETING)]
+    statement = (
+        _select()
+        .where(
+            shares.c.is_soft_deleted.is_(True),
+            shares.c.scheduled_to_be_deleted_at <= moment,
+            or_(at.in_(sorted(hosts)), at.is_(None)),
+            share_instances.c.status.not_in(gone),
+        )
+        .order_by(shares.c.scheduled_to_be_deleted_at)
+        .limit(limit)
+        .with_for_update(of=share_instances)
+    )
+    return [_without_metadata(row) for row in tx.execute(statement)]
+
+
 def _select() -> Select[Any]:
     instance = [column.label(_PREFIX + column.name) for column in share_instances.c]
     return select(*shares.c, *instance).select_from(shares).join(share_instances, _JOINED)
@@ -175,6 +198,7 @@ def _where(query: ShareQuery) -> Select[Any]:
     statement = _select()
     if query.nothing:
         return statement.where(shares.c.id.is_(None))
+    statement = statement.where(shares.c.is_soft_deleted.is_(query.is_soft_deleted))
     if query.project_id is not None:
         own = shares.c.project_id == query.project_id
         statement = statement.where(or_(own, shares.c.is_public) if query.with_public else own)

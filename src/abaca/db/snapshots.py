@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
+from abaca.db import snapshot_metadata
 from abaca.db.database import Tx, dump, load
 from abaca.db.paging import fetch, like
 from abaca.db.tables import now, snapshot_instances, snapshots
+from abaca.db.tables import snapshot_metadata as metadata_rows
 from abaca.model.page import Page, Slice
 from abaca.model.snapshot import Snapshot, SnapshotInstance
 
@@ -58,6 +71,7 @@ class SnapshotQuery:
     size: int | None = None
     name_part: str | None = None
     description_part: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def get(tx: Tx, snapshot_id: str, *, lock: bool = False) -> Snapshot | None:
@@ -66,12 +80,14 @@ def get(tx: Tx, snapshot_id: str, *, lock: bool = False) -> Snapshot | None:
     if lock:
         statement = statement.with_for_update(of=snapshot_instances)
     row = tx.execute(statement).one_or_none()
-    return None if row is None else _snapshot(row)
+    if row is None:
+        return None
+    return replace(_snapshot(row), metadata=snapshot_metadata.get(tx, snapshot_id))
 
 
 def find(tx: Tx, query: SnapshotQuery, page: Page) -> Slice[Snapshot]:
     """The page of the list."""
-    return fetch(
+    found = fetch(
         tx,
         Snapshot,
         _where(query),
@@ -80,6 +96,9 @@ def find(tx: Tx, query: SnapshotQuery, page: Page) -> Slice[Snapshot]:
         columns=SORT_KEYS,
         make=_snapshot,
     )
+    metadata = snapshot_metadata.of_snapshots(tx, [item.id for item in found.items])
+    items = tuple(replace(item, metadata=metadata.get(item.id, {})) for item in found.items)
+    return replace(found, items=items)
 
 
 def of_share(tx: Tx, share_id: str) -> list[Snapshot]:
@@ -94,6 +113,7 @@ def add(tx: Tx, snapshot: Snapshot) -> None:
     tx.execute(insert(snapshots).values(dump(snapshot, snapshots)))
     values = dump(snapshot.instance, snapshot_instances)
     tx.execute(insert(snapshot_instances).values(values | {"primary_slot": PRIMARY}))
+    snapshot_metadata.put(tx, snapshot.id, snapshot.metadata)
 
 
 def change(tx: Tx, snapshot_id: str, **values: object) -> None:
@@ -135,4 +155,10 @@ def _where(query: SnapshotQuery) -> Select[Any]:
         statement = statement.where(like(snapshots.c.name, query.name_part))
     if query.description_part is not None:
         statement = statement.where(like(snapshots.c.description, query.description_part))
-    return statement
+    rows = metadata_rows.c
+    return statement.where(
+        *(
+            exists().where(rows.snapshot_id == snapshots.c.id, rows.key == key, rows.value == value)
+            for key, value in query.metadata.items()
+        )
+    )

@@ -11,6 +11,7 @@ import structlog
 
 from abaca.db import messages
 from abaca.db.database import Database
+from abaca.manager import recycle_bin
 from abaca.manager.backend import Backend
 from abaca.manager.options import ManagerOptions
 from abaca.manager.reports import Reporter
@@ -81,6 +82,7 @@ class ShareManager:
     def _supervise(self) -> None:
         self._pool.bury()
         self._supervisor.check()
+        recycle_bin.empty(self._db, [item.host for item in self._backends])
 
     def _audit(self) -> None:
         self._supervisor.sweep()

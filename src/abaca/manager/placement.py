@@ -13,6 +13,7 @@ from abaca.scheduler.request import NoPlace, Placement, PlacementRequest
 
 def place_again(tx: Tx, share: Share, excluded: Collection[str]) -> Placement | NoPlace:
     """Another place for the share, by all that was asked when it was created."""
+    only = share.request.get("only_host")
     zone = share.request.get("availability_zone")
     network_id = share.request.get("share_network_id") or share.effective_share_network_id
     share_type = share_types.get(tx, share.share_type_id)
@@ -28,6 +29,7 @@ def place_again(tx: Tx, share: Share, excluded: Collection[str]) -> Placement | 
         source_host=share.instance.host if share.snapshot_id else None,
         same_host=_hosts(tx, share, "same_host"),
         different_host=_hosts(tx, share, "different_host"),
+        only_host=only if isinstance(only, str) else None,
     )
     return place(tx, request, excluded)
 

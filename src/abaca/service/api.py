@@ -27,6 +27,8 @@ def make_settings(config: Config) -> ApiSettings:
         max_limit=api.max_limit,
         default_share_type=api.default_share_type,
         default_share_network=api.default_share_network,
+        admin_only_metadata=frozenset(api.admin_only_metadata),
+        soft_deleted_seconds=api.soft_deleted_seconds,
         quota_limits=api.quotas,
         trusted_proxy=frozenset(api.trusted_proxy),
     )

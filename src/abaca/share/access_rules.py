@@ -89,7 +89,7 @@ def deny(tx: Tx, ctx: Context, share_id: str, rule_id: str) -> None:
 
 def of_share(tx: Tx, ctx: Context, share_id: str) -> tuple[Share, list[AccessRule]]:
     """The rules of a share of the caller's project, oldest first, with the share."""
-    share = own_share(tx, ctx, share_id)
+    share = own_share(tx, ctx, share_id, binned=True)
     return share, access_rules.of_share(tx, share_id)
 
 

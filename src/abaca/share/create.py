@@ -51,6 +51,8 @@ class NewShare:
     same_host: tuple[str, ...] = ()
     """IDs of shares."""
     different_host: tuple[str, ...] = ()
+    only_host: str | None = None
+    """``host@backend#pool``, or less of it from the right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +252,7 @@ def _new(ctx: Context, wanted: NewShare, plan: _Plan) -> Share:
             "share_network_id": plan.network.id if plan.network else None,
             "same_host": list(wanted.same_host),
             "different_host": list(wanted.different_host),
+            "only_host": wanted.only_host,
         },
         scheduled_at=None,
         created_at=stamp,
@@ -292,7 +295,12 @@ def _placement_request(share: Share, plan: _Plan) -> PlacementRequest:
         source_host=plan.source.parent.instance.host if plan.source else None,
         same_host=plan.hosts["same_host"],
         different_host=plan.hosts["different_host"],
+        only_host=_text(share.request.get("only_host")),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _placed(share: Share, place: Placement) -> Share:

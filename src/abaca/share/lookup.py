@@ -22,17 +22,22 @@ def visible_share(tx: Tx, ctx: Context, share_id: str) -> Share:
     return share
 
 
-def own_share(tx: Tx, ctx: Context, share_id: str, *, lock: bool = False) -> Share:
+def own_share(
+    tx: Tx, ctx: Context, share_id: str, *, lock: bool = False, binned: bool = False
+) -> Share:
     """The share, if it is the caller's project's (an administrator: any).
 
-    `NotFound` else, `Forbidden` for a public share of another project. ``lock``
-    in a transaction that goes on to change it.
+    `NotFound` else, `Forbidden` for a public share of another project, and unless
+    ``binned`` for one in the recycle bin. ``lock`` in a transaction that goes on to
+    change it.
     """
     share = shares.get(tx, share_id, lock=lock)
     if share is None or not (share.is_public or _own(ctx, share)):
         raise NotFound(f"Share {share_id} could not be found.")
     if not _own(ctx, share):
         raise Forbidden(f"Share {share_id} belongs to another project, which made it public.")
+    if share.is_soft_deleted and not binned:
+        raise Forbidden(f"Share {share_id} is in the recycle bin: restore it first.")
     return share
 
 

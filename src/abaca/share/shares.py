@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from abaca.context import Context
 from abaca.db import export_locations, share_metadata, share_networks, share_types, shares
 from abaca.db.database import Tx
-from abaca.errors import BadRequest, Forbidden, NotFound
+from abaca.errors import BadRequest, Forbidden
 from abaca.model.page import Page, Slice
 from abaca.model.share import ExportLocation, Share
 from abaca.model.share_type import ShareType
 from abaca.share.lookup import own_share, visible_share
+from abaca.share.metadata import OPEN, Guard, merged, without
 from abaca.share.tasks import enqueue_share
 from abaca.states import ShareStatus
-
-MOST_METADATA = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +67,7 @@ def delete(tx: Tx, ctx: Context, share_id: str) -> None:
 
     Refused only while it has snapshots (`Forbidden`, as clients of this API expect).
     """
-    share = own_share(tx, ctx, share_id, lock=True)
+    share = own_share(tx, ctx, share_id, lock=True, binned=True)
     count = shares.snapshot_count(tx, share_id)
     if count:
         raise Forbidden(f"Share {share_id} still has {count} snapshot(s); delete them first.")
@@ -85,7 +84,7 @@ def reset_status(tx: Tx, ctx: Context, share_id: str, status: str) -> None:
     """Set the status by hand, and nothing else: no work is started by it."""
     if status not in set(ShareStatus):
         raise BadRequest(f"status={status!r}: give one of {', '.join(ShareStatus)}.")
-    share = own_share(tx, ctx, share_id, lock=True)
+    share = own_share(tx, ctx, share_id, lock=True, binned=True)
     shares.change_instance(tx, share.instance.id, status=ShareStatus(status))
 
 
@@ -99,22 +98,23 @@ def locations(
 
 
 def set_metadata(
-    tx: Tx, ctx: Context, share_id: str, metadata: Mapping[str, str], *, replaced: bool = False
+    tx: Tx,
+    ctx: Context,
+    share_id: str,
+    metadata: Mapping[str, str],
+    *,
+    replaced: bool = False,
+    guard: Guard = OPEN,
 ) -> Mapping[str, str]:
     """Set these keys, others stay (``replaced``: go); all that the share then has."""
     share = own_share(tx, ctx, share_id, lock=True)
-    wanted = dict(metadata) if replaced else {**share.metadata, **metadata}
-    if len(wanted) > MOST_METADATA:
-        raise BadRequest(f"A share has at most {MOST_METADATA} metadata keys.")
-    if replaced:
-        share_metadata.replace(tx, share_id, metadata)
-    else:
-        share_metadata.put(tx, share_id, metadata)
+    wanted = merged(share.metadata, metadata, replaced=replaced, guard=guard)
+    share_metadata.replace(tx, share_id, wanted)
     return wanted
 
 
-def unset_metadata(tx: Tx, ctx: Context, share_id: str, key: str) -> None:
+def unset_metadata(tx: Tx, ctx: Context, share_id: str, key: str, *, guard: Guard = OPEN) -> None:
     """Unset one key; `NotFound` if the share has none of that name."""
     share = own_share(tx, ctx, share_id, lock=True)
-    if not share_metadata.remove(tx, share.id, key):
-        raise NotFound(f"Share {share_id} has no metadata {key!r}.")
+    without(share.metadata, key, f"Share {share_id}", guard=guard)
+    share_metadata.remove(tx, share.id, key)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from abaca.context import Context
-from abaca.db import share_types, shares, snapshots
+from abaca.db import share_types, shares, snapshot_metadata, snapshots
 from abaca.db.database import Tx
 from abaca.db.tables import new_id, now
 from abaca.errors import BadRequest, Conflict, Unprocessable
@@ -17,6 +17,7 @@ from abaca.share import quota
 from abaca.share.extra_specs import REVERT, SNAPSHOT
 from abaca.share.features import offers
 from abaca.share.lookup import own_share, own_share_counted, own_snapshot
+from abaca.share.metadata import merged, without
 from abaca.share.tasks import enqueue_share, enqueue_snapshot
 from abaca.states import ShareStatus, SnapshotStatus
 
@@ -32,6 +33,7 @@ class NewSnapshot:
     description: str | None = None
     force: bool = False
     """Whatever the share's status, if it exists at all."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def create(
@@ -86,6 +88,23 @@ def delete(tx: Tx, ctx: Context, snapshot_id: str) -> None:
         return
     snapshots.change_instance(tx, snapshot.instance.id, status=SnapshotStatus.DELETING)
     enqueue_snapshot(tx, ctx, share, snapshot)
+
+
+def set_metadata(
+    tx: Tx, ctx: Context, snapshot_id: str, metadata: Mapping[str, str], *, replaced: bool
+) -> Mapping[str, str]:
+    """Set these keys, others stay (``replaced``: go); all that the snapshot then has."""
+    snapshot = own_snapshot(tx, ctx, snapshot_id, lock=True)
+    wanted = merged(snapshot.metadata, metadata, replaced=replaced)
+    snapshot_metadata.replace(tx, snapshot_id, wanted)
+    return wanted
+
+
+def unset_metadata(tx: Tx, ctx: Context, snapshot_id: str, key: str) -> None:
+    """Unset one key; `NotFound` if the snapshot has none of that name."""
+    snapshot = own_snapshot(tx, ctx, snapshot_id, lock=True)
+    without(snapshot.metadata, key, f"Snapshot {snapshot_id}")
+    snapshot_metadata.remove(tx, snapshot_id, key)
 
 
 def reset_status(tx: Tx, ctx: Context, snapshot_id: str, status: str) -> None:
@@ -143,6 +162,7 @@ def _new(ctx: Context, share: Share, wanted: NewSnapshot) -> Snapshot:
         share_proto=share.share_proto,
         created_at=stamp,
         updated_at=None,
+        metadata=merged({}, wanted.metadata, replaced=True),
         instance=SnapshotInstance(
             id=new_id(),
             snapshot_id=snapshot_id,

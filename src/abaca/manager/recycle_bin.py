@@ -1,0 +1,38 @@
+"""Has shares removed whose time in the recycle bin is up."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from abaca.db import share_networks, shares
+from abaca.db.database import Database
+from abaca.db.tables import now
+from abaca.model.task import TaskKind
+from abaca.states import ShareStatus
+from abaca.work.queue import enqueue
+
+BATCH = 100
+
+
+def empty(db: Database, hosts: Collection[str]) -> int:
+    """Delete what is due on these backends, and what is on none; how many that were."""
+    with db.write() as tx:
+        due = shares.due_in_bin(tx, now(), hosts, BATCH)
+        for share in due:
+            instance = share.instance
+            if instance.host is None:
+                shares.remove(tx, share.id)
+                if share.share_network_id is not None:
+                    share_networks.finish_removal(tx, share.share_network_id)
+                continue
+            shares.change_instance(tx, instance.id, status=ShareStatus.DELETING)
+            enqueue(
+                tx,
+                TaskKind.SHARE,
+                instance.id,
+                queue=instance.host,
+                lane=instance.lane,
+                project_id=share.project_id,
+                request_id=None,
+            )
+    return len(due)
