@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 
 from abaca.db.database import Tx, load
 from abaca.db.paging import fetch
@@ -20,6 +20,13 @@ from abaca.model.access_rule import AccessRule
 from abaca.model.page import Page, Slice
 from abaca.model.share import ExportLocation, Share, ShareInstance
 from abaca.states import AccessRulesStatus, AccessState
+
+_PREFIX = "instance_"
+_SHARE_OF = (
+    select(*shares.c, *(column.label(_PREFIX + column.name) for column in share_instances.c))
+    .join(share_instances, share_instances.c.share_id == shares.c.id)
+    .where(share_instances.c.id == bindparam("instance_id"))
+)
 
 
 def hosts_of_shares(tx: Tx, project_id: str, share_ids: Collection[str]) -> dict[str, str | None]:
@@ -40,11 +47,10 @@ def hosts_of_shares(tx: Tx, project_id: str, share_ids: Collection[str]) -> dict
 
 def share_of(tx: Tx, instance_id: str) -> Share | None:
     """The share with this instance in it, whichever of its instances speaks for it."""
-    row = tx.execute(select(share_instances).where(share_instances.c.id == instance_id)).first()
+    row = tx.execute(_SHARE_OF, {"instance_id": instance_id}).one_or_none()
     if row is None:
         return None
-    parent = tx.execute(select(shares).where(shares.c.id == row.share_id)).one()
-    return load(Share, parent, instance=load(ShareInstance, row))
+    return load(Share, row, instance=load(ShareInstance, row, prefix=_PREFIX))
 
 
 def of_host(tx: Tx, host: str) -> list[ShareInstance]:

@@ -331,7 +331,8 @@ class FakeDriver:
 
     def _begin(self, verb: str) -> None:
         """Every verb passes here: counted, delayed, and failed if that is wanted."""
-        time.sleep(self.delays.get(verb, 0))
+        if delay := self.delays.get(verb):
+            time.sleep(delay)
         with self._lock:
             self.calls.append(verb)
             waiting = self._faults.get(verb)

@@ -15,7 +15,12 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    Float,
+    Integer,
+    Select,
+    String,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -127,25 +132,18 @@ class Outlook:
 def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: int) -> Outlook:
     """What these queues have to do of these kinds, without writing anything."""
     clock = read_clock(tx)
-    ours = and_(_of(queues), tasks.c.kind.in_([str(kind) for kind in kinds]))
-    due = _due(clock)
-    busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
-    place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
-    free = (
-        select(tasks.c.id, tasks.c.due_at, place.label("place"))
-        .where(ours, tasks.c.running_lane.is_(None), due, tasks.c.lane.not_in(busy))
-        .subquery()
-    )
-    ready = tx.execute(
-        select(free.c.id).where(free.c.place == 1).order_by(free.c.due_at).limit(limit)
-    ).scalars()
-    later = tx.scalar(
-        select(func.min(tasks.c.due_at)).where(ours, tasks.c.running_lane.is_(None), ~due)
-    )
+    values = {
+        "queues": list(queues),
+        "kinds": [str(kind) for kind in kinds],
+        "now": clock.now,
+        "epoch": clock.epoch,
+    }
+    ready = tx.execute(_READY, {**values, "most": limit}).scalars().all()
+    rest = tx.execute(_REST, values).one()
     return Outlook(
         ready=tuple(ready),
-        expired=tx.scalar(select(literal(1)).where(_expired(clock)).limit(1)) is not None,
-        next_due=None if later is None else max(0.0, later - clock.now),
+        expired=bool(rest.expired),
+        next_due=None if rest.later is None else max(0.0, rest.later - clock.now),
     )
 
 
@@ -164,7 +162,11 @@ def claim(
     clock, stamp = read_clock(tx), now()
     statement = (
         select(tasks)
-        .where(tasks.c.id.in_(list(ready)), tasks.c.running_lane.is_(None), _due(clock))
+        .where(
+            tasks.c.id.in_(list(ready)),
+            tasks.c.running_lane.is_(None),
+            _due(*_at(clock)),
+        )
         .order_by(tasks.c.due_at)
         .with_for_update(skip_locked=True)
     )
@@ -292,7 +294,7 @@ def _release(tx: Tx, task: Task, values: dict[str, Any]) -> None:
 def break_expired(tx: Tx) -> int:
     """Free the tasks whose lease ran out; returns how many."""
     clock = read_clock(tx)
-    return _break(tx, _expired(clock))
+    return _break(tx, _expired(*_at(clock)))
 
 
 def break_leases(tx: Tx, workers: Collection[str]) -> int:
@@ -327,19 +329,52 @@ def every(tx: Tx) -> list[Task]:
     return tx.all(Task, select(tasks).order_by(tasks.c.created_at, tasks.c.id))
 
 
-def _of(queues: Collection[str]) -> ColumnElement[bool]:
-    return or_(tasks.c.queue.in_(list(queues)), tasks.c.queue.is_(None))
+def _at(clock: Reading) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    return literal(clock.now), literal(clock.epoch)
 
 
-def _due(clock: Reading) -> ColumnElement[bool]:
-    return or_(tasks.c.due_at <= clock.now, tasks.c.lease_epoch != clock.epoch)
+def _due(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(tasks.c.due_at <= now_, tasks.c.lease_epoch != epoch)
 
 
-def _expired(clock: Reading) -> ColumnElement[bool]:
+def _expired(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnElement[bool]:
     return and_(
         tasks.c.running_lane.is_not(None),
-        or_(tasks.c.lease_until < clock.now, tasks.c.lease_epoch != clock.epoch),
+        or_(tasks.c.lease_until < now_, tasks.c.lease_epoch != epoch),
     )
+
+
+def _ready() -> Select[Any]:
+    """IDs of due tasks whose lane is free, one per lane."""
+    busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
+    place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
+    free = (
+        select(tasks.c.id, tasks.c.due_at, place.label("place"))
+        .where(_OURS, tasks.c.running_lane.is_(None), _due(_NOW, _EPOCH))
+        .where(tasks.c.lane.not_in(busy))
+        .subquery()
+    )
+    first = select(free.c.id).where(free.c.place == 1).order_by(free.c.due_at)
+    return first.limit(bindparam("most", type_=Integer))
+
+
+def _rest() -> Select[Any]:
+    """When the next task that waits is due, and how many leases ran out."""
+    waits = and_(tasks.c.running_lane.is_(None), ~_due(_NOW, _EPOCH))
+    later = select(func.min(tasks.c.due_at)).where(_OURS, waits).scalar_subquery()
+    expired = select(func.count()).select_from(tasks).where(_expired(_NOW, _EPOCH))
+    return select(later.label("later"), expired.scalar_subquery().label("expired"))
+
+
+# Looked at all the time: made once, since making a statement costs as much as running it.
+_NOW = bindparam("now", type_=Float)
+_EPOCH = bindparam("epoch", type_=String)
+_OURS = and_(
+    or_(tasks.c.queue.in_(bindparam("queues", expanding=True)), tasks.c.queue.is_(None)),
+    tasks.c.kind.in_(bindparam("kinds", expanding=True)),
+)
+_READY = _ready()
+_REST = _rest()
 
 
 def _mine(task: Task) -> ColumnElement[bool]:
