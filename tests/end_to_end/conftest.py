@@ -14,7 +14,7 @@ import pytest
 
 from abaca.demo import leftovers
 from abaca.demo.scenario import SETTINGS, Setting
-from abaca.demo.service import Service
+from abaca.demo.service import CONFIG, Service
 from abaca.demo.topology import Machine, Topology
 
 WAIT_SECONDS = 60
@@ -114,17 +114,23 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
+def site_config() -> str:
+    """The service's configuration; a module may have its own."""
+    return CONFIG
+
+
+@pytest.fixture(scope="module")
+def site(site_config: str) -> Iterator[Site]:
     """A running service with a share type per backend and two projects."""
     root = Path("/tmp", f"{leftovers.PREFIX}{secrets.token_hex(3)}")  # noqa: S108 - image files
     root.mkdir(mode=0o700)
-    topology = Topology(root.name.removeprefix(leftovers.PREFIX))
+    topology = Topology(root.name.removeprefix(leftovers.PREFIX), root / "ovs")
     service = Service(topology, root)
     site = Site(root=root, topology=topology, service=service)
     try:
         topology.build()
         with topology.inside():
-            service.prepare()
+            service.prepare(site_config)
             service.start()
             _log_in(site)
             yield site

@@ -55,7 +55,7 @@ def main(json_file: Path | None, keep_log: Path | None) -> None:
 
 
 def _show(report: Report, root: Path, keep_log: Path | None) -> None:
-    topology = Topology(root.name.removeprefix(leftovers.PREFIX))
+    topology = Topology(root.name.removeprefix(leftovers.PREFIX), root / "ovs")
     service = Service(topology, root)
     try:
         report.say("Making a storage host and two tenants' machines (network namespaces).")

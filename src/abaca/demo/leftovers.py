@@ -73,7 +73,9 @@ def marks(root: Path) -> list[str]:
 
 def files(root: Path) -> list[str]:
     """Files that shares and share servers left, in the storage and among the run-time files."""
-    storage = [path for path in root.iterdir() if path.is_dir() and path.name != "state"]
+    storage = [
+        path for path in root.iterdir() if path.is_dir() and path.name not in {"state", "ovs"}
+    ]
     found = (path for folder in [*storage, *_run_path(root)] for path in folder.rglob("*"))
     return sorted(f"file {path}" for path in found if path.is_file() and path.suffix != ".lock")
 

@@ -41,6 +41,7 @@ SETTINGS = (
     Setting(backend="cluster1", mode="flat_multi_svm", network="flat1", share_network="any"),
     Setting(backend="cluster2", mode="flat_multi_svm", network="flat2", share_network="any"),
     Setting(backend="direct", mode="managed_multi_svm", network="direct", share_network="direct"),
+    Setting(backend="vlan", mode="managed_multi_svm", network="vlan", share_network="vlan"),
     Setting(
         backend="routed",
         mode="managed_multi_svm",
@@ -181,6 +182,7 @@ class Scenario:
     def _servers(self) -> None:
         admin = self.clients["admin"]
         rows: list[tuple[str, ...]] = []
+        mode_of = {setting.backend: setting.mode for setting in SETTINGS}
         with self.report.check("each multi-mode share has a server of its project") as seen:
             for item in admin.share_servers.list():
                 server = admin.share_servers.get(item.id)
@@ -188,6 +190,7 @@ class Scenario:
                 rows.append(
                     (
                         server.host,
+                        mode_of[server.host.partition("@")[2]],
                         server.status,
                         str(getattr(server, "network_type", "") or details.get("network_type")),
                         str(details.get("segmentation_id") or "-"),
@@ -198,7 +201,7 @@ class Scenario:
             expected = sum(setting.share_network is not None for setting in SETTINGS)
             if len(rows) != expected:
                 raise AssertionError(f"{len(rows)} servers, not {expected}")
-        columns = ("backend", "status", "network", "segment", "addresses")
+        columns = ("backend", "mode", "status", "network", "segment", "addresses")
         self.report.table("Share servers, as an administrator sees them", columns, rows)
 
     def _delete(self) -> None:

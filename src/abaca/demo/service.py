@@ -18,7 +18,14 @@ from keystoneauth1 import session
 from keystoneauth1.identity import v3
 from manilaclient import client
 
-from abaca.demo.topology import DIRECT_CIDR, ROUTED_CIDR, SERVICE_CIDR, UNDERLAY_HOST, Topology
+from abaca.demo.topology import (
+    DIRECT_CIDR,
+    ROUTED_CIDR,
+    SERVICE_CIDR,
+    UNDERLAY_HOST,
+    VLAN_CIDR,
+    Topology,
+)
 from abaca.errors import AbacaError
 from abaca.linux.command import run
 
@@ -33,7 +40,7 @@ state_path = {{root}}/state
 listen_address = 127.0.0.1
 listen_port = 8786
 auth_strategy = builtin
-enabled_share_backends = site, cluster1, cluster2, direct, routed
+enabled_share_backends = site, cluster1, cluster2, direct, vlan, routed
 
 [site]
 share_driver = linux
@@ -63,6 +70,14 @@ storage_path = {{root}}/direct
 vxlan_local = {UNDERLAY_HOST}
 vxlan_device = br-under
 vxlan_peers = 172.30.0.201, 172.30.0.202
+
+[vlan]
+share_driver = linux
+driver_mode = managed_multi_svm
+network_config_group = tenants
+storage_path = {{root}}/vlan
+vlan_mappings = physnet1:br-vlan
+ovs_db = unix:{{root}}/ovs/db.sock
 
 [routed]
 share_driver = linux
@@ -182,14 +197,16 @@ class Service:
         self.abaca("user", "create", name, "--project", name, "--role", "member",
                    "--password-stdin", stdin=password + "\n")  # fmt: skip
         machine = self._topology.machines[name]
-        for network, cidr, vni in (
-            ("direct", DIRECT_CIDR, machine.direct_vni),
-            ("routed", ROUTED_CIDR, machine.routed_vni),
+        vxlan, vlan = ("--type", "vxlan"), ("--type", "vlan", "--physical-network", "physnet1")
+        for network, cidr, kind, number in (
+            ("direct", DIRECT_CIDR, vxlan, machine.direct_vni),
+            ("vlan", VLAN_CIDR, vlan, machine.vlan_id),
+            ("routed", ROUTED_CIDR, vxlan, machine.routed_vni),
         ):
             self.abaca(
-                *("network", "tenant", "add", "--project", name, "--name", network),
-                *("--type", "vxlan", "--segmentation-id", str(vni), "--cidr", cidr),
-                *("--allocation-range", cidr.replace(".0/24", ".10-") + cidr.replace("0/24", "99")),
+                *("network", "tenant", "add", "--project", name, "--name", network, *kind),
+                *("--segmentation-id", str(number), "--cidr", cidr, "--allocation-range"),
+                cidr.replace(".0/24", ".10-") + cidr.replace("0/24", "99"),
             )
         return password
 

@@ -7,24 +7,28 @@ Everything is a network namespace with a name that starts with
                    br-flat1  10.10.0.0/24   flat network 1
                    br-flat2  10.20.0.0/24   flat network 2
                    br-under  172.30.0.0/24  carries VXLAN between hosts
-    alice, bob     one leg in each of these, and a VXLAN of their own per
+                   br-vlan   Open vSwitch, carries VLANs
+    alice, bob     one leg in each of these, and a VXLAN or VLAN of their own per
                    managed network; both use the same tenant addresses there
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyroute2 import netns
 
 from abaca.linux.command import run
 from abaca.linux.netns import ensure_namespace, remove_namespace
+from abaca.testing.ovs import Switch, open_vswitch
 
 UNDERLAY_HOST = "172.30.0.1"
 DIRECT_CIDR = "192.168.50.0/24"
 ROUTED_CIDR = "192.168.60.0/24"
+VLAN_CIDR = "192.168.70.0/24"
 SERVICE_CIDR = "10.254.0.0/16"
 BRIDGES = {"site": "10.30.0", "flat1": "10.10.0", "flat2": "10.20.0", "under": "172.30.0"}
 
@@ -48,9 +52,14 @@ class Machine:
         """Segment of its network that share servers are routed to."""
         return 6000 + self.number
 
+    @property
+    def vlan_id(self) -> int:
+        """VLAN of its network that share servers join directly."""
+        return self.number
+
     def address(self, network: str) -> str:
-        """Its address on a bridged network, or on its own (``direct``, ``routed``)."""
-        own = {"direct": "192.168.50", "routed": "192.168.60"}
+        """Its address on a bridged network, or on its own (``direct``, ``routed``, ``vlan``)."""
+        own = {"direct": "192.168.50", "routed": "192.168.60", "vlan": "192.168.70"}
         return f"{own.get(network) or BRIDGES[network]}.{self.number}"
 
     def run(self, *argv: str, timeout: float = 30) -> str:
@@ -61,7 +70,9 @@ class Machine:
 class Topology:
     """Makes and removes the network."""
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, folder: Path) -> None:
+        self._folder = folder
+        self._running = ExitStack()
         self.host = f"abaca-demo-{tag}-host"
         self.machines = {
             name: Machine(name=name, netns=f"abaca-demo-{tag}-{name}", number=number)
@@ -90,6 +101,11 @@ class Topology:
                 self._leg(machine, network)
             for network, vni in (("direct", machine.direct_vni), ("routed", machine.routed_vni)):
                 self._vxlan(machine, network, vni)
+        self._folder.mkdir()
+        switch = self._running.enter_context(open_vswitch(self.host, self._folder))
+        switch.add_bridge("br-vlan")
+        for machine in self.machines.values():
+            self._vlan(machine, switch)
 
     @contextmanager
     def inside(self) -> Iterator[None]:
@@ -102,6 +118,7 @@ class Topology:
 
     def remove(self) -> None:
         """Take it all away; links go with their namespaces."""
+        self._running.close()
         for name in reversed(self.namespaces):
             remove_namespace(name)
 
@@ -111,15 +128,27 @@ class Topology:
         self.on_host("ip", "link", "set", name, "addrgenmode", "none", "up")
 
     def _leg(self, machine: Machine, network: str) -> None:
+        outer = self._cable(machine, network)
+        self.on_host("ip", "link", "set", outer, "master", f"br-{network}")
+
+    def _vlan(self, machine: Machine, switch: Switch) -> None:
+        outer = self._cable(machine, "vlan")
+        switch.vsctl("add-port", "br-vlan", outer, f"tag={machine.vlan_id}")
+        # A switch in user space does not fill in the checksums that the kernel leaves out.
+        self.on_host("ethtool", "-K", outer, "tx", "off")
+        machine.run("ethtool", "-K", "vlan", "tx", "off")
+
+    def _cable(self, machine: Machine, network: str) -> str:
+        """A cable from the machine to the host; the name of the host's end."""
         outer = f"{machine.name}-{network}"
         self.on_host(
             *("ip", "link", "add", outer, "type", "veth"),
             *("peer", "name", network, "netns", machine.netns),
         )
-        self.on_host("ip", "link", "set", outer, "master", f"br-{network}")
         self.on_host("ip", "link", "set", outer, "addrgenmode", "none", "up")
         machine.run("ip", "addr", "add", f"{machine.address(network)}/24", "dev", network)
         machine.run("ip", "link", "set", network, "up")
+        return outer
 
     def _vxlan(self, machine: Machine, network: str, vni: int) -> None:
         machine.run(

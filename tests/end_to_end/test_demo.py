@@ -1,0 +1,66 @@
+"""`make demo`: it shows all three modes, and leaves nothing, also when interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from abaca.demo import leftovers
+
+pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+COMMAND = [sys.executable, "-u", "-m", "abaca.demo"]
+
+
+def _roots() -> set[str]:
+    """Folders of demonstrations that run as this one's children."""
+    return {str(path) for path in Path("/tmp").glob(f"{leftovers.PREFIX}*")}  # noqa: S108
+
+
+def test_all_modes_pass_and_nothing_is_left(tmp_path: Path) -> None:
+    """Every check passes, its evidence is in the report, and the world is as before."""
+    report = tmp_path / "report.json"
+    done = subprocess.run(
+        [*COMMAND, "--json", str(report)], capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    seen = json.loads(report.read_text())
+    last = f"demo: {seen['passed']} checks passed, 0 failed, 0 left behind"
+    assert done.stdout.splitlines()[-1] == last
+    assert seen["modes"] == ["single_svm", "flat_multi_svm", "managed_multi_svm"]
+    assert seen["passed"] == len(seen["checks"]) >= 30
+    for mode in seen["modes"]:
+        evidence = [check["evidence"] for check in seen["checks"] if check["mode"] == mode]
+        assert {"export", "sha256", "refused_with"} <= {key for item in evidence for key in item}
+
+
+def test_an_interrupted_one_cleans_up() -> None:
+    """After Ctrl-C in the middle nothing is left of it."""
+    demo = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "write and read" in line:
+                break
+        root = next(path for path in map(Path, _roots()) if _owner(path) == demo.pid)
+        names = leftovers.marks(root)
+        time.sleep(0.5)
+        os.killpg(demo.pid, signal.SIGINT)
+        demo.communicate(timeout=60)
+    finally:
+        demo.kill()
+        demo.wait()
+    assert demo.returncode == 130
+    assert not root.exists()
+    assert not [name for name in leftovers.namespaces() if any(mark in name for mark in names)]
+
+
+def _owner(root: Path) -> int:
+    return int((root / leftovers.OWNER).read_text())
