@@ -72,12 +72,17 @@ def usable_network(tx: Tx, ctx: Context, network_id: str) -> ShareNetwork:
     found = share_networks.visible(tx, network_id, ctx.project_id, lock=True)
     if found is None:
         raise NotFound(f"Share network {network_id} could not be found.")
-    if found.status is not NetworkStatus.ACTIVE:
+    check_active(found)
+    return found
+
+
+def check_active(network: ShareNetwork) -> None:
+    """`BadRequest` for a share network that nothing is put on now."""
+    if network.status is not NetworkStatus.ACTIVE:
         raise BadRequest(
-            f"share_network_id={network_id!r}: its status is {found.status}; "
+            f"share_network_id={network.id!r}: its status is {network.status}; "
             "give a share network that is active."
         )
-    return found
 
 
 def network_of(tx: Tx, share: Share) -> ShareNetwork | None:

@@ -117,8 +117,8 @@ def _plan(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> _Plan:
     )
     if source is not None:
         _check_clonable(ctx, share_type, source.snapshot)
-    _check_protocol(tx, wanted.share_proto)
-    zone = _zone(tx, wanted, share_type, source)
+    check_protocol(tx, wanted.share_proto)
+    zone = zone_of(tx, wanted, share_type, source)
     if source is None:
         network = choose_network(tx, ctx, wanted.share_network_id, share_type, defaults)
         refuse_at_once(tx, share_type.extra_specs, network, zone)
@@ -167,7 +167,8 @@ def _check_clonable(ctx: Context, share_type: ShareType, snapshot: Snapshot) -> 
         )
 
 
-def _check_protocol(tx: Tx, protocol: str) -> None:
+def check_protocol(tx: Tx, protocol: str) -> None:
+    """`BadRequest` for a share protocol that no backend serves, with those that are served."""
     served = pools.protocols_served(tx)
     if not served:
         raise BadRequest("No storage backend has reported yet, so no share protocol is served.")
@@ -190,7 +191,7 @@ def _clone_network(tx: Tx, ctx: Context, wanted: NewShare, parent: Share) -> Sha
     return network_of(tx, parent)
 
 
-def _zone(tx: Tx, wanted: NewShare, share_type: ShareType, source: _Source | None) -> str | None:
+def zone_of(tx: Tx, wanted: NewShare, share_type: ShareType, source: _Source | None) -> str | None:
     """The availability zone asked for, by name; None: any."""
     if wanted.availability_zone is None:
         return source.parent.instance.availability_zone if source else None
