@@ -123,7 +123,7 @@ def site_config() -> str:
 def site(site_config: str) -> Iterator[Site]:
     """A running service with a share type per backend and two projects."""
     root = Path("/tmp", f"{leftovers.PREFIX}{secrets.token_hex(3)}")  # noqa: S108 - image files
-    root.mkdir(mode=0o700)
+    leftovers.claim(root)
     topology = Topology(root.name.removeprefix(leftovers.PREFIX), root / "ovs")
     service = Service(topology, root)
     site = Site(root=root, topology=topology, service=service)

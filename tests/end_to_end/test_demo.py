@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,9 +20,9 @@ pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("
 COMMAND = [sys.executable, "-u", "-m", "abaca.demo"]
 
 
-def _roots() -> set[str]:
-    """Folders of demonstrations that run as this one's children."""
-    return {str(path) for path in Path("/tmp").glob(f"{leftovers.PREFIX}*")}  # noqa: S108
+def _roots() -> list[Path]:
+    """Folders of the demonstrations that run now."""
+    return list(Path(tempfile.gettempdir()).glob(f"{leftovers.PREFIX}*"))
 
 
 def test_all_modes_pass_and_nothing_is_left(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_an_interrupted_one_cleans_up() -> None:
         for line in demo.stdout:
             if "write and read" in line:
                 break
-        root = next(path for path in map(Path, _roots()) if _owner(path) == demo.pid)
+        root = next(path for path in _roots() if leftovers.owner(path) == demo.pid)
         names = leftovers.marks(root)
         time.sleep(0.5)
         os.killpg(demo.pid, signal.SIGINT)
@@ -60,7 +61,3 @@ def test_an_interrupted_one_cleans_up() -> None:
     assert demo.returncode == 130
     assert not root.exists()
     assert not [name for name in leftovers.namespaces() if any(mark in name for mark in names)]
-
-
-def _owner(root: Path) -> int:
-    return int((root / leftovers.OWNER).read_text())

@@ -72,8 +72,7 @@ def _show(report: Report, root: Path, keep_log: Path | None) -> None:
 @contextmanager
 def _root() -> Iterator[Path]:
     root = Path(tempfile.gettempdir(), f"{leftovers.PREFIX}{secrets.token_hex(3)}")
-    root.mkdir(mode=0o700)
-    (root / leftovers.OWNER).write_text(str(os.getpid()))
+    leftovers.claim(root)
     try:
         yield root
     finally:

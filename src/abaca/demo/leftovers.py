@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from abaca.errors import CommandFailed
-from abaca.linux.command import run
+from abaca.linux.command import is_running, process_identity, run
 from abaca.linux.netns import namespaces, remove_namespace
 
 PREFIX = "abaca-demo-"
@@ -19,10 +19,25 @@ OWNER = "owner.pid"
 GONE_SECONDS = 5
 
 
+def claim(root: Path) -> None:
+    """Make the folder of a demonstration, and mark it as this process's."""
+    root.mkdir(mode=0o700)
+    (root / OWNER).write_text(" ".join(map(str, process_identity(os.getpid()))))
+
+
+def owner(root: Path) -> int | None:
+    """The process that a demonstration belongs to, if it is alive."""
+    try:
+        pid, start_time = map(int, (root / OWNER).read_text().split())
+    except (OSError, ValueError):
+        return None
+    return pid if is_running(pid, start_time) else None
+
+
 def sweep() -> None:
     """Remove every demonstration on this machine whose process is gone."""
     for root in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        if not _alive(root):
+        if owner(root) is None:
             remove(root)
 
 
@@ -90,14 +105,6 @@ def _deployment(root: Path) -> str | None:
     with suppress(OSError):
         return (root / "state" / "deployment").read_text().strip() or None
     return None
-
-
-def _alive(root: Path) -> bool:
-    try:
-        pid = int((root / OWNER).read_text())
-        return b"abaca.demo" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (OSError, ValueError):
-        return False
 
 
 def _kill(root: Path) -> None:
