@@ -187,6 +187,18 @@ class NetworkMaker(Protocol):
 
 
 @runtime_checkable
+class Reachable(Protocol):
+    """Optional: the plugin works with a service elsewhere, which can be asked beforehand."""
+
+    @classmethod
+    def findings(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
+        """What keeps a section without `faults` from working, one line each, as `faults`.
+
+        Asks the service: endpoint, credentials, missing networks, missing extensions, rights.
+        """
+
+
+@runtime_checkable
 class KnowsIds(Protocol):
     """Optional: the plugin understands some of the IDs by which share networks name networks."""
 
@@ -287,6 +299,9 @@ class AddressLedger(Protocol):
 
     def owned(self, pools: Collection[str], older_than: datetime) -> list[Claim]:
         """Claims that hold addresses of these pools since before that time."""
+
+    def forgotten(self, pool: str) -> set[IPAddress]:
+        """The addresses of the pool that `forget` keeps taken."""
 
     def pools(self, prefix: str) -> list[str]:
         """Names of the pools that begin so and have addresses taken, sorted."""

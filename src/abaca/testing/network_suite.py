@@ -68,6 +68,8 @@ class Subject:
     in_process: Callable[[], NetworkPlugin] | None = None
     """As ``make``, able to travel to another process; None where the world is in memory."""
     host: str = "host1"
+    quick_seconds: float = 3
+    """How long ten times two allocations may take, where the outside is slow by itself."""
 
 
 def claims(
@@ -371,13 +373,13 @@ class NetworkPluginSuite:
         subject.make().check(kept)
 
     def test_allocation_is_quick(self, subject: Subject) -> None:
-        """No address range is walked through: 20 allocations in under three seconds."""
+        """No address range is walked through: 20 allocations are made in no time."""
         plugin = subject.make()
         start = time.monotonic()
         for _ in range(10):
             allocate(subject, wanted := claims(subject, 2), plugin)
             plugin.release(wanted)
-        assert time.monotonic() - start < 3  # noqa: PLR2004
+        assert time.monotonic() - start < subject.quick_seconds
 
 
 class NetworkMakerSuite(NetworkPluginSuite):
