@@ -111,7 +111,8 @@ class Report:
         return {
             "passed": self.passed,
             "failed": self.failed,
-            "left_behind": self.left_behind,
+            "left_behind": len(self.left_behind),
+            "left_behind_items": self.left_behind,
             "modes": self.modes,
             "checks": [asdict(check) for check in self.checks],
         }
