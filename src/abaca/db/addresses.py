@@ -255,6 +255,14 @@ class DatabaseLedger:
         with self._database.read() as tx:
             return sorted({_claim(row) for row in tx.execute(statement)})
 
+    def forgotten(self, pool: str) -> set[IPAddress]:
+        """The addresses of the pool that `forget` keeps taken."""
+        statement = select(addresses.c.address).where(
+            addresses.c.pool == pool, addresses.c.owner.is_(None)
+        )
+        with self._database.read() as tx:
+            return {ip_address(text) for text in tx.execute(statement).scalars()}
+
     def pools(self, prefix: str) -> list[str]:
         """Names of the pools that begin so and have addresses taken, sorted."""
         statement = (

@@ -1,0 +1,44 @@
+"""A real nova per worker, as it was made for each test; and a database of Abaca's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from abaca.db.database import Database
+from support.fault_proxy import FaultProxy, fault_proxy
+from support.nova.server import NovaServer, nova_server
+
+
+@pytest.fixture(scope="session")
+def running_nova(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NovaServer]:
+    """Started once: that takes 15 s."""
+    with nova_server(tmp_path_factory.mktemp("nova")) as found:
+        yield found
+
+
+@pytest.fixture
+def nova(running_nova: NovaServer) -> NovaServer:
+    """With all networks, and nobody on them but an instance."""
+    running_nova.reset()
+    return running_nova
+
+
+@pytest.fixture
+def proxy(nova: NovaServer) -> Iterator[FaultProxy]:
+    """Between the plugin and nova."""
+    with fault_proxy(nova.url) as found:
+        yield found
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty database that does not wait for the disk."""
+    made = Database(f"sqlite:///{tmp_path}/abaca.db")
+    event.listen(made.engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA synchronous = OFF"))
+    made.create_schema()
+    yield made
+    made.close()

@@ -1,0 +1,119 @@
+"""The nova plugin on a real nova, as the conformance suite and the other tests want it."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from sqlalchemy import delete, select
+
+from abaca.db import tables
+from abaca.db.addresses import DatabaseLedger
+from abaca.db.database import Database
+from abaca.db.networks import DatabaseRegistry
+from abaca.modes import DriverMode
+from abaca.network.nova import NovaPlugin
+from abaca.network.nova_api import NovaApi
+from abaca.network.nova_config import Settings
+from abaca.network.plugin import Allocation, PluginHost, SubnetRef
+from abaca.testing.network_suite import Subject
+from abaca.testing.power import Power
+from support.nova.server import ADMIN, PROJECT, NovaServer
+
+MISSING = "99999999-9999-4999-8999-999999999999"
+
+
+def access(url: str, **others: object) -> dict[str, object]:
+    """How to reach a nova without Keystone."""
+    return {
+        "auth_type": "none",
+        "token": ADMIN,
+        "endpoint_override": url,
+        "request_timeout": 60.0,
+        **others,
+    }
+
+
+def host(database: Database, mode: DriverMode, power: Power | None = None) -> PluginHost:
+    """What Abaca lends to the plugin; each call to it ticks."""
+    power = power or Power()
+    return PluginHost(
+        name="host1",
+        mode=mode,
+        ledger=power.wired(DatabaseLedger(database)),
+        registry=DatabaseRegistry(database),
+        fabric=None,
+    )
+
+
+def plugin_on(
+    database: Database,
+    values: Mapping[str, object],
+    mode: DriverMode = DriverMode.FLAT,
+    *,
+    section: str = "net",
+    power: Power | None = None,
+) -> NovaPlugin:
+    """An instance as the manager makes it; with ``power``, its every call outside ticks."""
+    if power is None:
+        return NovaPlugin.from_config(section, values, host(database, mode))
+    settings = Settings.parse(section, values, mode)
+    api = power.wired(NovaApi(settings.access))
+    return NovaPlugin(section, settings, host(database, mode, power), api)
+
+
+def in_process(url: str, values: Mapping[str, object], mode: DriverMode) -> NovaPlugin:
+    """As another process of the service has it."""
+    return plugin_on(Database(url), values, mode)
+
+
+def left_in(nova: NovaServer, database: Database) -> list[str]:
+    """Addresses that share servers have: in the ledger, or in nova beyond what was there."""
+    with database.read() as tx:
+        held = tx.execute(
+            select(tables.addresses.c.pool, tables.addresses.c.address).where(
+                tables.addresses.c.owner.is_not(None)
+            )
+        ).all()
+    return [*map(str, held), *sorted(nova.reserved() - nova.reserved_at_first())]
+
+
+def nova_subject(
+    nova: NovaServer,
+    database: Database,
+    values: Mapping[str, object],
+    mode: DriverMode,
+    *,
+    network: str,
+    capacity: int,
+) -> Subject:
+    """A section of the plugin, and a nova network that it, or the share network, names."""
+    power = Power()
+    flat = mode is DriverMode.FLAT
+    key = "net" if flat else str(uuid.uuid4())
+    whole = access(nova.url, **values)
+
+    def lose(found: Allocation) -> None:
+        if ip_address(found.addresses[0]).version == 4:
+            nova.sql("UPDATE fixed_ips SET reserved = 0 WHERE address = ?", str(found.addresses[0]))
+            return
+        with database.write() as tx:
+            owner = tables.addresses.c.owner == found.claim.owner
+            tx.execute(delete(tables.addresses).where(owner))
+
+    return Subject(
+        make=lambda: plugin_on(database, whole, mode, power=power),
+        subnet=SubnetRef(key=key, project_id=PROJECT, net_id=None if flat else network),
+        capacity=capacity,
+        wrong=SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=MISSING),
+        power=power,
+        lose=lose,
+        vanish=lambda: nova.remove_network(network),
+        quick_seconds=30,
+        left=lambda: left_in(nova, database),
+        in_process=functools.partial(
+            in_process, database.engine.url.render_as_string(hide_password=False), whole, mode
+        ),
+    )
