@@ -145,7 +145,14 @@ class Database:
 
     def create_schema(self) -> None:
         """Make all tables that are missing (tests; a service migrates instead)."""
-        metadata.create_all(self.engine)
+        with self.engine.connect() as connection:
+            # All in one transaction: each by itself would wait for the disk.
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            metadata.create_all(connection)
+            if self.is_sqlite:
+                connection.exec_driver_sql("COMMIT")
+            connection.commit()
 
     def close(self) -> None:
         """Close every connection."""
