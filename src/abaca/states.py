@@ -18,6 +18,7 @@ class ShareStatus(StrEnum):
     SHRINKING_POSSIBLE_DATA_LOSS = "shrinking_possible_data_loss_error"
     REVERTING = "reverting"
     REVERTING_ERROR = "reverting_error"
+    AWAITING_TRANSFER = "awaiting_transfer"
     DELETING = "deleting"
     ERROR = "error"
     ERROR_DELETING = "error_deleting"

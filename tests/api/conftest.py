@@ -92,7 +92,9 @@ def db(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-SETTINGS = ApiSettings(default_share_type="gold")
+SETTINGS = ApiSettings(
+    default_share_type="gold", admin_only_metadata=frozenset({"__affinity_same_host"})
+)
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ def test_openstacksdk(live: Live, path: str) -> None:
         zones = list(connection.shared_file_system.availability_zones())
         assert [zone.name for zone in zones] == ["north"]
         endpoint = connection.shared_file_system.get_endpoint_data()
-        assert str(endpoint.max_microversion) == "(2, 65)"
+        assert str(endpoint.max_microversion) == "(2, 78)"
     finally:
         connection.close()
 

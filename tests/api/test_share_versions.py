@@ -10,7 +10,7 @@ from abaca.api.microversion import HISTORY
 from api.setups import shares as rows
 
 VERSIONS = [version for version, _ in HISTORY]
-LAST = 65
+LAST = VERSIONS[-1].minor
 # Key: the minor versions from and to which it is shown. From the published API reference.
 SHARE = {
     **dict.fromkeys(
@@ -52,6 +52,8 @@ SHARE = {
     "source_share_group_snapshot_member_id": (31, LAST),
     "mount_snapshot_support": (32, LAST),
     "progress": (54, LAST),
+    "is_soft_deleted": (69, LAST),
+    "scheduled_to_be_deleted_at": (69, LAST),
 }
 SNAPSHOT = {
     **dict.fromkeys(
@@ -71,6 +73,7 @@ SNAPSHOT = {
     ),
     "project_id": (17, LAST),
     "user_id": (17, LAST),
+    "metadata": (73, LAST),
 }
 RULE = {
     **dict.fromkeys(["id", "access_type", "access_to", "access_level", "state"], (0, LAST)),

@@ -14,7 +14,7 @@ from abaca.share.choices import Defaults
 from abaca.share.create import NewShare, create
 from api.setups import shares as rows
 
-LATEST = Version(2, 65)
+LATEST = Version(2, 78)
 
 
 def caller(project: str, *, admin: bool = False, version: Version = LATEST) -> Context:

@@ -35,6 +35,8 @@ class Key:
     since: Version = MIN
     until: Version = MAX
     into: str | None = None
+    secret: bool = False
+    """Its value is in no refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def _checked(key: Key, value: object) -> Any:  # noqa: ANN401
     try:
         return key.check(value)
     except ValueError as error:
-        shown = repr(value)
+        shown = "..." if key.secret else repr(value)
         shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
         raise BadRequest(f"{key.name}={shown}: give {error}.") from None
 

@@ -88,6 +88,19 @@ HISTORY: tuple[tuple[Version, str], ...] = (
     (V(2, 63), "Security services of share networks in use are added and updated."),
     (V(2, 64), "`force` extends a share without asking the scheduler."),
     (V(2, 65), "`scheduler_hints` when a share is created."),
+    (V(2, 66), "Share group types are filtered by group spec."),
+    (V(2, 67), "Scheduler hint `only_host`, for administrators."),
+    (V(2, 68), "Metadata of shares that only administrators set."),
+    (V(2, 69), "The recycle bin: shares are deleted softly, and restored."),
+    (V(2, 70), "Share networks have several subnets per availability zone, also while in use."),
+    (V(2, 71), "`updated_at` of share instances."),
+    (V(2, 72), "Share replicas are created on a share network."),
+    (V(2, 73), "Metadata of snapshots."),
+    (V(2, 74), "Access rules change while share replicas are in error."),
+    (V(2, 75), "How long a share replica waits for quiet before it is promoted."),
+    (V(2, 76), "`default_ad_site` of security services."),
+    (V(2, 77), "Shares are transferred to other projects."),
+    (V(2, 78), "Metadata of share network subnets."),
 )
 
 MIN = HISTORY[0][0]

@@ -26,6 +26,8 @@ class ApiSettings:
     """Keys of a share's metadata that only administrators set."""
     soft_deleted_seconds: int = 604_800
     """How long a share stays in the recycle bin."""
+    transfer_seconds: int = 300
+    """How long a share is offered to another project."""
     max_body_bytes: int = 114_688
     quota_limits: Mapping[Resource, int] = field(default_factory=lambda: dict(DEFAULT_LIMITS))
     """Limits of a project for which nothing else was set (``quota_shares`` and so on)."""

@@ -1,4 +1,4 @@
-"""Share network subnets: one per availability zone, or one for all; since 2.51 on their own.
+"""Share network subnets, of an availability zone or for all; since 2.51 on their own.
 
 A subnet shows what its network turned out to be where exactly one network
 section has looked at it. The network's project sees which networks it names and
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from abaca.api.bodies import Body, Key, text
+from abaca.api.bodies import Body, Key, string_map, text
 from abaca.api.fields import Field, View
 from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, READER, Rule
@@ -22,10 +22,12 @@ from abaca.db.database import Tx
 from abaca.model.page import Slice
 from abaca.model.share_network import ShareNetwork, ShareNetworkSubnet
 from abaca.network.plugin import Segment, Subnet
+from abaca.share import share_network_subnets as subnets
 from abaca.share import share_networks as use_case
-from abaca.share.share_networks import SubnetSpec
+from abaca.share.share_network_subnets import SubnetSpec
 
 SINCE = V(2, 51)
+METADATA_SINCE = V(2, 78)
 PROVIDER = "share_network:provider_details"
 SEGMENTATION = "share_network:segmentation"
 
@@ -76,6 +78,7 @@ _EMBEDDED: tuple[Field[ShownSubnet], ...] = (
     *PROVIDER_FIELDS,
     Field("gateway", lambda s: s.found("gateway"), rule=PROVIDER),
     Field("mtu", lambda s: s.found("mtu"), rule=PROVIDER),
+    Field("metadata", lambda s: dict(s.subnet.metadata) if s.subnet else {}, since=METADATA_SINCE),
 )
 EMBEDDED: View[ShownSubnet] = View(
     "share_network_subnet",
@@ -102,7 +105,11 @@ SUBNET_KEYS = (
 )
 CREATE = Body(
     "share-network-subnet",
-    (*SUBNET_KEYS, Key(name="availability_zone", check=text(least=1))),
+    (
+        *SUBNET_KEYS,
+        Key(name="availability_zone", check=text(least=1)),
+        Key(name="metadata", check=string_map(), since=METADATA_SINCE),
+    ),
     aliases=("share_network_subnet",),
 )
 
@@ -147,20 +154,22 @@ def create(request: Request) -> dict[str, Any]:
     """Add a subnet."""
     with request.db.write() as tx:
         network_id = request.params["network_id"]
-        subnet = use_case.add_subnet(tx, request.ctx, network_id, SubnetSpec(**request.body))
+        network = use_case.managed(tx, request.ctx, network_id)
+        subnet = subnets.add(tx, request.ctx, network, SubnetSpec(**request.body))
         network = use_case.seen(tx, request.ctx, network_id)
         return _one(request, tx, network, subnet.id)
 
 
 def delete(request: Request) -> None:
-    """Remove a subnet that no share is on."""
+    """Remove a subnet, unless shares are exported on it alone."""
     with request.db.write() as tx:
         params = request.params
-        use_case.remove_subnet(tx, request.ctx, params["network_id"], params["id"])
+        network = use_case.managed(tx, request.ctx, params["network_id"])
+        subnets.remove(tx, request.ctx, network, params["id"])
 
 
 def _one(request: Request, tx: Tx, network: ShareNetwork, subnet_id: str) -> dict[str, Any]:
-    subnet = use_case.subnet_of(network, subnet_id)
+    subnet = subnets.subnet_of(network, subnet_id)
     found = next(item for item in shown(tx, [network])[network.id] if item.subnet == subnet)
     return VIEW.one(request, found)
 

@@ -30,7 +30,7 @@ from abaca.model.page import Slice
 from abaca.model.share_network import ShareNetwork
 from abaca.share import public_networks
 from abaca.share import share_networks as use_case
-from abaca.share.share_networks import SubnetSpec
+from abaca.share.share_network_subnets import SubnetSpec
 
 FLAT_UNTIL = V(2, 50)
 NOVA_UNTIL = V(2, 25)
@@ -78,6 +78,7 @@ VIEW: View[Shown] = View(
         Field("status", lambda s: str(s.network.status), since=V(2, 63)),
         # No backend takes new security services on networks in use.
         Field("security_service_update_support", lambda _: False, since=V(2, 63)),
+        Field("network_allocation_update_support", lambda _: True, since=V(2, 70)),
     ),
     id=lambda s: s.network.id,
     project=lambda s: s.network.project_id,
@@ -172,6 +173,11 @@ def delete(request: Request) -> None:
         use_case.delete(tx, request.ctx, request.params["id"])
 
 
+def rendered(request: Request, tx: Tx, network: ShareNetwork) -> dict[str, Any]:
+    """The answer that shows this one."""
+    return VIEW.one(request, _shown(request, tx, [network])[0])
+
+
 def _find(request: Request) -> Slice[Shown]:
     wanted = _query(request)
     with request.db.read() as tx:
@@ -217,8 +223,7 @@ def _query(request: Request) -> NetworkQuery:
         created_since=moment(request, "created_since"),
         created_before=moment(request, "created_before"),
         provider=_provider(request),
-        # There are no security services: no share network has one.
-        nothing="security_service_id" in query,
+        security_service_id=query.get("security_service_id"),
     )
 
 

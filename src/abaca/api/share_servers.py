@@ -17,10 +17,12 @@ from abaca.db import share_servers as db
 from abaca.db.database import Tx
 from abaca.errors import NotFound
 from abaca.model.page import Slice
+from abaca.model.share_network import subnets_in
 from abaca.model.share_server import ShareServer
 from abaca.share import share_servers as use_case
 from abaca.states import ServerStatus
 
+SEVERAL_SINCE = V(2, 70)
 COLUMNS = ("host", "status", "project_id", "availability_zone")
 
 
@@ -30,7 +32,7 @@ class Shown:
 
     server: ShareServer
     network_name: str
-    subnet_id: str | None
+    subnet_ids: tuple[str, ...]
     details: dict[str, str]
 
 
@@ -45,7 +47,14 @@ _SUMMARY: tuple[Field[Shown], ...] = (
     # Abaca makes and removes its servers itself; none was brought in from elsewhere.
     Field("is_auto_deletable", lambda _: True, since=V(2, 49)),
     Field("identifier", lambda s: s.server.id, since=V(2, 49)),
-    Field("share_network_subnet_id", lambda s: s.subnet_id, since=V(2, 51)),
+    Field(
+        "share_network_subnet_id",
+        lambda s: next(iter(s.subnet_ids), None),
+        since=V(2, 51),
+        until=V(2, 69),
+    ),
+    Field("share_network_subnet_ids", lambda s: list(s.subnet_ids), since=SEVERAL_SINCE),
+    Field("network_allocation_update_support", lambda _: True, since=SEVERAL_SINCE),
     Field("task_state", lambda _: None, since=V(2, 57)),
     Field("source_share_server_id", lambda _: None, since=V(2, 57)),
     Field("security_service_update_support", lambda _: False, since=V(2, 63)),
@@ -73,7 +82,7 @@ def index(request: Request) -> dict[str, Any]:
     if wanted is not None:
         found = [s for s in found if wanted in {s.server.share_network_id, s.network_name}]
     if "share_network_subnet_id" in query and request.version >= V(2, 51):
-        found = [s for s in found if s.subnet_id == query["share_network_subnet_id"]]
+        found = [s for s in found if query["share_network_subnet_id"] in s.subnet_ids]
     if "source_share_server_id" in query and request.version >= V(2, 57):
         found = []  # none was migrated from another
     return LISTED.many(request, Slice(items=tuple(found), more=False, count=None))
@@ -118,7 +127,7 @@ def _one(request: Request, tx: Tx) -> Shown:
     return Shown(
         server=server,
         network_name=found.network_name,
-        subnet_id=found.subnet_id,
+        subnet_ids=found.subnet_ids,
         details={**facts, **found.details},
     )
 
@@ -131,13 +140,11 @@ def _shown(tx: Tx, servers: Sequence[ShareServer]) -> list[Shown]:
         Shown(
             server=server,
             network_name=names.get(server.share_network_id) or server.share_network_id,
-            subnet_id=next(
-                (
-                    subnet.id
-                    for subnet in subnets.get(server.share_network_id, ())
-                    if subnet.availability_zone in {None, server.availability_zone}
-                ),
-                None,
+            subnet_ids=tuple(
+                subnet.id
+                for subnet in subnets_in(
+                    subnets.get(server.share_network_id, ()), server.availability_zone
+                )
             ),
             details=dict(server.details),
         )

@@ -143,6 +143,7 @@ def _api(values: Values, groups: Mapping[str, Mapping[str, object]], raw: Raw) -
         default_share_network=_text(group, "default_share_network"),
         admin_only_metadata=tuple(_list(group, "admin_only_metadata")),
         soft_deleted_seconds=_int(group, "soft_deleted_share_retention_time"),
+        transfer_seconds=_int(group, "transfer_retention_time"),
         quotas={Resource(name): _int(groups["quota"], name) for name in groups["quota"]},
         keystone=dict(raw.sections.get("keystone_authtoken", {})),
     )

@@ -56,6 +56,7 @@ class ApiConfig:
     default_share_network: str | None
     admin_only_metadata: tuple[str, ...]
     soft_deleted_seconds: int
+    transfer_seconds: int
     quotas: Mapping[Resource, int]
     keystone: Mapping[str, object] = field(repr=False)
     """Options of [keystone_authtoken] that are set."""

@@ -141,6 +141,12 @@ API: tuple[cfg.Opt, ...] = (
         min=0,
         help="Seconds that a share stays in the recycle bin before it is removed.",
     ),
+    cfg.IntOpt(
+        "transfer_retention_time",
+        default=300,
+        min=1,
+        help="Seconds for which a share is offered to another project, unless it is taken up.",
+    ),
     cfg.StrOpt("default_share_type", help="Name of the share type of requests that name none."),
     cfg.StrOpt(
         "default_share_network",

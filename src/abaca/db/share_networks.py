@@ -33,6 +33,7 @@ from abaca.db.tables import (
     share_servers,
     shares,
 )
+from abaca.db.tables import share_network_security_services as links
 from abaca.model.page import Page, Slice
 from abaca.model.share_network import ShareNetwork
 from abaca.states import NetworkStatus
@@ -65,8 +66,8 @@ class NetworkQuery:
     provider: Mapping[str, str | int] = field(default_factory=dict)
     """Of any of its subnets: neutron_net_id, neutron_subnet_id, nova_net_id, network_type,
     segmentation_id, cidr, ip_version."""
-    nothing: bool = False
-    """No share network fits: a filter names something that none has."""
+    security_service_id: str | None = None
+    """Only those that have this one."""
 
 
 def visible(
@@ -168,8 +169,8 @@ def _with_subnets(tx: Tx, rows: Sequence[Row[Any]]) -> list[ShareNetwork]:
 def _where(query: NetworkQuery) -> Select[Any]:
     """The list's statement, without order."""
     statement = _select()
-    if query.nothing:
-        return statement.where(share_networks.c.id.is_(None))
+    if query.security_service_id is not None:
+        statement = statement.where(_has(query.security_service_id, query.project_id))
     if query.project_id is not None:
         own = share_networks.c.project_id == query.project_id
         # What belongs to the provider is no filter on other projects' networks.
@@ -187,6 +188,17 @@ def _where(query: NetworkQuery) -> Select[Any]:
     )
     statement = statement.where(*(make(value) for value, make in conditions if value is not None))
     return statement.where(*(_on_subnet(name, value) for name, value in query.provider.items()))
+
+
+def _has(service_id: str, project_id: str | None) -> ColumnElement[bool]:
+    """It has this security service, which is the asking project's own."""
+    where = [
+        links.c.share_network_id == share_networks.c.id,
+        links.c.security_service_id == service_id,
+    ]
+    if project_id is not None:
+        where.append(share_networks.c.project_id == project_id)
+    return exists().where(*where)
 
 
 def _on_subnet(name: str, value: str | int) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from abaca.db.tables import (
     share_instances,
     share_networks,
     share_servers,
+    shares,
 )
 from abaca.errors import DatabaseUnavailable
 from abaca.model.share_network import ShareNetwork
@@ -210,6 +211,17 @@ def retire(tx: Tx, server_id: str, idle_seconds: float) -> bool:
 def remove(tx: Tx, server_id: str) -> None:
     """Delete the row; nothing may refer to it any more."""
     tx.execute(delete(share_servers).where(share_servers.c.id == server_id))
+
+
+def shares_on(tx: Tx, server_id: str) -> list[tuple[str, str]]:
+    """ID and project of each share on a share server."""
+    rows = tx.execute(
+        select(shares.c.id, shares.c.project_id)
+        .join(share_instances, share_instances.c.share_id == shares.c.id)
+        .where(share_instances.c.share_server_id == server_id)
+        .order_by(shares.c.id)
+    )
+    return [(row.id, row.project_id) for row in rows]
 
 
 def _shares_on(tx: Tx, server_id: str) -> int:

@@ -188,6 +188,14 @@ class Driver(Protocol):
 
 
 @runtime_checkable
+class Transfers(Protocol):
+    """Optional: a share without a share server can become another project's."""
+
+    def transfer_share(self, share: Share) -> None:
+        """It is ``share.project_id``'s, whoever's it was, with its snapshots; again is the same."""
+
+
+@runtime_checkable
 class HasFabric(Protocol):
     """Optional: the driver has wires on this host, which plugins may use for routers."""
 

@@ -44,6 +44,7 @@ VERBS = (
     "ensure_share",
     "remove_share",
     "resize_share",
+    "transfer_share",
     "apply_access",
     "ensure_snapshot",
     "remove_snapshot",
@@ -72,6 +73,7 @@ class FakeShare(msgspec.Struct):
     used_gib: int = 0
     exported: bool = True
     rules: list[tuple[str, str]] = []
+    project: str = ""
 
 
 class FakeSnapshot(msgspec.Struct):
@@ -265,6 +267,14 @@ class FakeDriver:
             known.size_gib = share.size_gib
             self._keep()
 
+    @step("fake.share.transfer")
+    def transfer_share(self, share: Share) -> None:
+        """It is this project's."""
+        self._begin("transfer_share")
+        with self._lock:
+            self._share(share.id).project = share.project_id
+            self._keep()
+
     @step("fake.share.access")
     def apply_access(self, share: Share, rules: Sequence[AccessRule]) -> None:
         """Exactly these rules are in force."""
@@ -347,6 +357,7 @@ class FakeDriver:
             server=share.server.id if share.server else None,
             size_gib=share.size_gib,
             export_id=share.export_id,
+            project=share.project_id,
         )
         if source is not None:
             taken = self._snapshot(source.id)

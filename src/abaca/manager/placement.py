@@ -23,7 +23,9 @@ def place_again(tx: Tx, share: Share, excluded: Collection[str]) -> Placement | 
         size_gib=share.size,
         protocol=share.share_proto,
         extra_specs=share_type.extra_specs if share_type else {},
-        share_network=share_networks.visible(tx, str(network_id), None) if network_id else None,
+        share_network=share_networks.visible(tx, str(network_id), None, lock=True)
+        if network_id
+        else None,
         availability_zone=zone if isinstance(zone, str) else None,
         # A clone is where its snapshot is.
         source_host=share.instance.host if share.snapshot_id else None,

@@ -125,6 +125,8 @@ class ShareHandler:
     def _ensure(self, lease: Lease, job: Job) -> None:
         share, driver = job.share, job.backend.driver
         healed = self._bring_server(lease, job)
+        if share.instance.made and job.server is None and isinstance(driver, contract.Transfers):
+            driver.transfer_share(job.view())
         locations = driver.ensure_share(job.view(), self._source(share))
         rules, refused = self._apply(job, all_anew=healed)
         status, size, failure = self._change(job)
@@ -148,7 +150,11 @@ class ShareHandler:
         if server is None:
             raise DriverError(f"share instance {job.share.instance.id} has no share server")
         view = server_view(server)
-        if server.status is ServerStatus.ACTIVE and job.backend.driver.check_server(view):
+        if (
+            server.status is ServerStatus.ACTIVE
+            and job.backend.driver.check_server(view)
+            and not share_server.outdated(self.db, job.backend, server)
+        ):
             return False
         share_server.ensure(lease, job.backend, server)
         if server.status is ServerStatus.ACTIVE:

@@ -50,6 +50,7 @@ class ServerHandler:
         if retire(lease, server, self.idle_seconds):
             self._remove(lease, backend, server)
         elif server.unused_since is not None:
+            self._follow(lease, backend, server)
             self._wait(lease, server)
         else:
             self._heal(lease, backend, server)
@@ -71,6 +72,11 @@ class ServerHandler:
         left = server.unused_since + timedelta(seconds=self.idle_seconds) - now()
         lease.postpone(max(0.1, left.total_seconds()))
 
+    def _follow(self, lease: Lease, backend: Backend, server: ShareServer) -> None:
+        """Even without shares it follows its subnets: what was removed is not held any longer."""
+        if server.status is ServerStatus.ACTIVE and outdated(lease.db, backend, server):
+            ensure(lease, backend, server)
+
     def _remove(self, lease: Lease, backend: Backend, server: ShareServer) -> None:
         backend.driver.remove_server(server_view(server))
         network_of(self.db, backend, server).release_all()
@@ -86,7 +92,9 @@ class ServerHandler:
             if item is not None and item.instance.made and item.instance.status not in KEPT
         ]
         if not shares:
-            return  # whoever makes the first share on it brings it up
+            # Whoever makes the first share on it brings it up.
+            self._follow(lease, backend, server)
+            return
         view = server_view(server)
         served = server.status is ServerStatus.ACTIVE and backend.driver.check_server(view)
         ensure(lease, backend, server)
@@ -98,12 +106,18 @@ def ensure(lease: Lease, backend: Backend, server: ShareServer) -> None:
     """The server serves with addresses on all of its subnets, and its row says so."""
     network = network_of(lease.db, backend, server)
     details = dict(backend.driver.ensure_server(server_view(server), network))
+    network.release_others()
     if routes := network.tenant_routes():
         details["tenant_routes"] = ", ".join(
             f"{item.destination} via {item.next_hop}" for item in routes
         )
     if server.status is not ServerStatus.ACTIVE or details != dict(server.details):
         record(lease, server, details)
+
+
+def outdated(db: Database, backend: Backend, server: ShareServer) -> bool:
+    """True if the server's subnets are not those that it has interfaces on."""
+    return network_of(db, backend, server).outdated()
 
 
 def restore(

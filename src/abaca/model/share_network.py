@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +29,14 @@ class ShareNetworkSubnet:
         return bool(self.neutron_net_id or self.nova_net_id)
 
 
+def subnets_in(
+    subnets: Sequence[ShareNetworkSubnet], availability_zone: str
+) -> tuple[ShareNetworkSubnet, ...]:
+    """Those of the zone; if it has none of its own, those of every zone."""
+    own = tuple(s for s in subnets if s.availability_zone == availability_zone)
+    return own or tuple(s for s in subnets if s.availability_zone is None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShareNetwork:
     """A share network with its subnets."""
@@ -47,5 +55,4 @@ class ShareNetwork:
 
     def subnets_in(self, availability_zone: str) -> tuple[ShareNetworkSubnet, ...]:
         """Those of the zone; if it has none of its own, those of every zone."""
-        own = tuple(s for s in self.subnets if s.availability_zone == availability_zone)
-        return own or tuple(s for s in self.subnets if s.availability_zone is None)
+        return subnets_in(self.subnets, availability_zone)

@@ -120,16 +120,29 @@ class BoundNetwork:
         The remote things go first and the rows last, so repeating it after a crash
         finishes it. Networks that the plugin made go with the last server on them.
         """
-        refs = {item.key: item for item in self._binding.subnets}
         with self._owner_lock():
-            rows = self._rows()
-            for key in dict.fromkeys(row.claim.subnet for row in rows):
-                subnet = refs.get(key, SubnetRef(key=key))
-                claims = [row.claim for row in rows if row.claim.subnet == key]
-                with self._subnet_lock(subnet):
-                    self._retrying(self._release, claims)
-                    self._retrying(self._remove, subnet, claims)
-                    self._discard(claims)
+            self._release_rows(self._rows())
+
+    def release_others(self) -> None:
+        """Nothing is held on subnets that the server is no longer on; its driver has left them."""
+        present = {item.key for item in self._binding.subnets}
+        with self._owner_lock():
+            self._release_rows([row for row in self._rows() if row.claim.subnet not in present])
+
+    def outdated(self) -> bool:
+        """True if subnets were added or removed since the server was last ensured."""
+        held = {row.claim.subnet for row in self._rows() if row.allocation is not None}
+        return held != {item.key for item in self._binding.subnets}
+
+    def _release_rows(self, rows: Sequence[AllocationRow]) -> None:
+        refs = {item.key: item for item in self._binding.subnets}
+        for key in dict.fromkeys(row.claim.subnet for row in rows):
+            subnet = refs.get(key, SubnetRef(key=key))
+            claims = [row.claim for row in rows if row.claim.subnet == key]
+            with self._subnet_lock(subnet):
+                self._retrying(self._release, claims)
+                self._retrying(self._remove, subnet, claims)
+                self._discard(claims)
 
     def _attempt(self, subnet: SubnetRef, claims: Sequence[Claim]) -> list[Allocation]:
         self._ensure(subnet)

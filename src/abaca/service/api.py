@@ -29,6 +29,7 @@ def make_settings(config: Config) -> ApiSettings:
         default_share_network=api.default_share_network,
         admin_only_metadata=frozenset(api.admin_only_metadata),
         soft_deleted_seconds=api.soft_deleted_seconds,
+        transfer_seconds=api.transfer_seconds,
         quota_limits=api.quotas,
         trusted_proxy=frozenset(api.trusted_proxy),
     )

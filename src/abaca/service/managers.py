@@ -6,7 +6,7 @@ from abaca.config import BackendConfig, Config
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
 from abaca.db.networks import DatabaseRegistry
-from abaca.drivers.driver import BackendHost, HasFabric
+from abaca.drivers.driver import BackendHost, HasFabric, Transfers
 from abaca.manager.backend import Backend
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
@@ -51,7 +51,13 @@ def _backend(config: Config, backend: BackendConfig, db: Database, digits: str) 
         plugin=_plugin(backend, host, db, fabric),
         network_section=backend.network.section if backend.network else None,
         availability_zone=backend.availability_zone,
-        capabilities={**POWERS, "share_backend_name": backend.share_backend_name},
+        capabilities={
+            **POWERS,
+            "share_backend_name": backend.share_backend_name,
+            "share_transfer_support": (
+                not backend.mode.has_share_servers and isinstance(driver, Transfers)
+            ),
+        },
     )
 
 

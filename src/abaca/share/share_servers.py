@@ -24,6 +24,12 @@ def remove_unused(tx: Tx, ctx: Context, server: ShareServer) -> bool:
     """Take the server out of use and have it removed; False, and nothing done, if it has shares."""
     if not share_servers.condemn(tx, server.id):
         return False
+    look_again(tx, ctx, server)
+    return True
+
+
+def look_again(tx: Tx, ctx: Context, server: ShareServer) -> None:
+    """Have the manager compare the server with what is wanted of it."""
     enqueue(
         tx,
         TaskKind.SHARE_SERVER,
@@ -33,4 +39,3 @@ def remove_unused(tx: Tx, ctx: Context, server: ShareServer) -> bool:
         project_id=server.project_id,
         request_id=ctx.request_id,
     )
-    return True

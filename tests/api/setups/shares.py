@@ -26,7 +26,9 @@ FEATURES = {
     "revert_to_snapshot_support": "True",
     "mount_snapshot_support": "False",
 }
-CAPABILITIES = {key: True for key in FEATURES if key.endswith("_support")}
+CAPABILITIES = {key: True for key in FEATURES if key.endswith("_support")} | {
+    "share_transfer_support": True
+}
 
 
 def backend(db: Database) -> dict[str, str]:
@@ -82,6 +84,15 @@ def four(db: Database) -> dict[str, str]:
             ],
         )
     return names
+
+
+def kept_apart(db: Database) -> dict[str, str]:
+    """The backend can't hand a share to another project."""
+    with db.write() as tx:
+        tx.execute(
+            update(pools).values(capabilities={**CAPABILITIES, "share_transfer_support": False})
+        )
+    return {}
 
 
 def _pool(db: Database, name: str, mode: str) -> None:
