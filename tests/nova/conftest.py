@@ -9,14 +9,20 @@ import pytest
 from sqlalchemy import event
 
 from abaca.db.database import Database
+from abaca.modes import DriverMode
+from abaca.network.nova_api import NovaApi
+from abaca.network.nova_config import Settings
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.nova.server import NovaServer, nova_server
+from support.nova.world import access
 
 
 @pytest.fixture(scope="session")
 def running_nova(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NovaServer]:
     """Started once: that takes 15 s."""
     with nova_server(tmp_path_factory.mktemp("nova")) as found:
+        # The first answers take it long.
+        NovaApi(Settings.parse("warm", access(found.url), DriverMode.MANAGED).access).networks()
         yield found
 
 

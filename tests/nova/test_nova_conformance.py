@@ -70,5 +70,5 @@ class TestNovaManagedDual(NetworkPluginSuite):
 
     @pytest.fixture
     def subject(self, nova: NovaServer, database: Database) -> Subject:
-        """A /27 and a /64."""
-        return nova_subject(nova, database, {}, DriverMode.MANAGED, network=DUAL, capacity=29)
+        """A /28 and a /64."""
+        return nova_subject(nova, database, {}, DriverMode.MANAGED, network=DUAL, capacity=13)

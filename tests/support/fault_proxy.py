@@ -85,8 +85,7 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
     proxy = FaultProxy(upstream)
     over = threading.Event()
     handler = type("Handler", (_Handler,), {"proxy": proxy, "over": over})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Quiet(("127.0.0.1", 0), handler)
     proxy.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -97,6 +96,13 @@ def fault_proxy(upstream: str) -> Iterator[FaultProxy]:
         server.shutdown()
         thread.join(10)
         server.server_close()
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that has gone away is none."""
 
 
 class _Handler(BaseHTTPRequestHandler):

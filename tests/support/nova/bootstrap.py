@@ -54,10 +54,11 @@ def networks(context: Any) -> None:
     create(
         context,
         label="dual",
-        cidr="10.70.0.0/27",
+        cidr="10.70.0.0/28",
         cidr_v6="fd00:70::/64",
         uuid="33333333-3333-4333-8333-333333333333",
-        **small,
+        network_size=16,
+        bridge="br7",
     )
     for number in (1, 2):
         create(

@@ -124,7 +124,7 @@ def nova_server(folder: Path, extra: str = "") -> Iterator[NovaServer]:
 
 def _template(venv: Path) -> Path:
     """The filled database, made once."""
-    parts = [path.read_bytes() for path in sorted(HERE.rglob("*")) if path.suffix in {".in"}]
+    parts = [path.read_bytes() for path in sorted(HERE.rglob("*")) if path.suffix == ".in"]
     parts += [(HERE / "bootstrap.py").read_bytes(), venv.name.encode()]
     made = cache_root() / f"nova-database-{digest(*parts)}.sqlite"
     with locked(made.with_suffix(".lock")):
