@@ -2,7 +2,7 @@
 
 ``client.call("alice", "GET", "/v2/shares")`` asks as alice. The callers:
 admin (administrator, project ``ops``); mona (manager), alice (member) and rita
-(reader) of project ``red``; bob (member) of project ``blue``.
+(reader) of project ``red``; bob (member) and ben (reader) of project ``blue``.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ CALLERS = {
     "alice": ("red", "member"),
     "rita": ("red", "reader"),
     "bob": ("blue", "member"),
+    "ben": ("blue", "reader"),
 }
 
 
