@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from abaca.cli.options import Files, config_files
 from abaca.errors import ConfigError
+from abaca.network.plugin import Reachable
 
 if TYPE_CHECKING:
     from abaca.config import BackendConfig, Config
@@ -32,9 +33,12 @@ def show_sample() -> None:
 
 @config.command()
 @config_files
+@click.option("--offline", is_flag=True, help="Don't ask the network services that are configured.")
 @click.pass_context
-def check(ctx: click.Context, files: Files) -> None:
+def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
     """Say what a configuration means, and what is wrong with it, without starting anything.
+
+    Network services that it names (a Neutron, say) are asked whether it can work with them.
 
     Exit code 0 if a service would start with it, 1 if not, with one line per fault that says
     what to write.
@@ -42,13 +46,31 @@ def check(ctx: click.Context, files: Files) -> None:
     try:
         found = files.load(need_backends=True)
     except ConfigError as error:
-        for fault in error.faults:
-            click.echo(fault, err=True)
-        many = len(error.faults)
-        click.echo(f"{many} fault{'s' if many > 1 else ''}", err=True)
-        ctx.exit(1)
+        _refuse(ctx, error.faults)
+    if not offline and (faults := found_outside(found)):
+        _refuse(ctx, faults)
     for line in understood(found):
         click.echo(line)
+
+
+def _refuse(ctx: click.Context, faults: list[str]) -> NoReturn:
+    for fault in faults:
+        click.echo(fault, err=True)
+    many = len(faults)
+    click.echo(f"{many} fault{'s' if many > 1 else ''}", err=True)
+    ctx.exit(1)
+
+
+def found_outside(config: Config) -> list[str]:
+    """What the network services that are configured say against it, one line each."""
+    lines: list[str] = []
+    for backend in config.backends:
+        network = backend.network
+        plugin: object = network.plugin if network else None
+        # Its classes are asked: an instance would need a database.
+        if network is not None and isinstance(plugin, Reachable):
+            lines += plugin.findings(network.section, network.values, backend.mode)
+    return list(dict.fromkeys(lines))
 
 
 def understood(config: Config) -> list[str]:

@@ -116,6 +116,11 @@ def _table() -> dict[type[BaseException], type[NetworkError]]:
         ksa.Conflict,
         ksa.PreconditionFailed,
         ksa.TooManyRequests,
+        # Neutron's own 404 is no exception here: this is Keystone's, or a proxy's before it.
+        # Never NetworkNotFound, which would make a deletion of it.
+        ksa.NotFound,
+        ksa.Gone,
+        sdk.NotFoundException,
         ksa.AuthorizationFailure,
         oidc.OidcDeviceAuthorizationTimeOut,
         # openstacksdk: the same.
@@ -152,9 +157,7 @@ def _table() -> dict[type[BaseException], type[NetworkError]]:
         requests.exceptions.InvalidSchema,
         requests.exceptions.MissingSchema,
     )
-    missing = (ksa.NotFound, ksa.Gone, sdk.NotFoundException)
     return {
         **dict.fromkeys(later, NetworkUnavailable),
         **dict.fromkeys(wrong, InvalidNetwork),
-        **dict.fromkeys(missing, NetworkNotFound),
     }

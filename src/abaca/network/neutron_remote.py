@@ -42,18 +42,15 @@ class Remote:
         with self._lock, translated():
             return self._connected().session
 
-    def client(self) -> Any:  # noqa: ANN401 - an openstack.proxy.Proxy, untyped here
+    def client(self) -> Any:  # noqa: ANN401 - a keystoneauth1.adapter.Adapter, untyped here
         """What sends requests to Neutron's v2.0 API; may have to ask Keystone where that is.
 
-        Not ``connection.network``: the resource classes need what discovery says, and
-        one failed discovery, or a catalog without Neutron, would be remembered for ever.
+        Not ``connection.network``: one failed discovery, or a catalog that lacked Neutron
+        once, would be remembered for ever.
         """
         with self._lock, translated():
             if self._client is None:
-                connection = self._connected()
-                client = connection.config.get_session_client("network")
-                client._connection = connection  # noqa: SLF001 - as a connection's own attributes do
-                self._client = client
+                self._client = _adapter(self._connected())
             return self._client
 
     def _connected(self) -> Any:  # noqa: ANN401 - an openstack.connection.Connection
@@ -228,7 +225,7 @@ class Remote:
         with translated():
             # A request that Neutron may have got is not repeated here: its caller looks first.
             response: requests.Response = self.client().request(
-                path, method, connect_retries=0, **kwargs
+                path, method, raise_exc=False, **kwargs
             )
             return _answer(method, response)
 
@@ -254,8 +251,14 @@ def _connect(access: Access) -> Any:  # noqa: ANN401 - an openstack.connection.C
         region_name=access.region,
         network_interface=access.interface,
         network_endpoint_override=f"{access.endpoint}/v2.0" if access.endpoint else None,
-        network_status_code_retries=0,
     )
+
+
+def _adapter(connection: Any) -> Any:  # noqa: ANN401 - types of untyped libraries
+    from keystoneauth1.adapter import Adapter  # noqa: PLC0415 - as above
+
+    found = connection.config.get_session_client("network")
+    return Adapter(session=connection.session, endpoint_override=found.endpoint_override)
 
 
 def _answer(method: str, response: requests.Response) -> dict[str, object]:

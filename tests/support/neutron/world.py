@@ -101,7 +101,7 @@ class Cloud:
         answer = (
             self._remotes[project, roles]
             .client()
-            .request(path, method, json=body, params=query or {})
+            .request(path, method, raise_exc=False, json=body, params=query or {})
         )
         assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
