@@ -10,8 +10,8 @@ from abaca.network.nova_pools import Pool
 from abaca.network.nova_values import FixedIp
 from abaca.network.plugin import AddressLedger, Claim, IPAddress
 
-MOST_REFUSED = 100
-"""So many addresses of others may be met while taking; about 2 s of asking nova."""
+MOST_REFUSED = 64
+"""So many addresses of others may be met in one call: about 2 s of asking nova."""
 
 
 class Reserving:
@@ -60,8 +60,8 @@ class Reserving:
             self._ledger.give_back([claim])
             if known > len(met) or len(met) >= MOST_REFUSED:
                 raise AddressesExhausted(
-                    f"pool {pool.name}: {len(met)} addresses that share servers don't have are "
-                    "held by instances, or reserved in nova by somebody else"
+                    f"pool {pool.name}: {len(met)} addresses in a row are held by instances or "
+                    "reserved in nova by others; name free ones in allowed_ip_ranges, or try again"
                 )
             address, marked = self._take(pool, [claim])[claim], False
         return address
