@@ -59,6 +59,25 @@ class ServerStatus(StrEnum):
     ACTIVE = "active"
     DELETING = "deleting"
     ERROR = "error"
+    MANAGE_STARTING = "manage_starting"
+    MANAGE_ERROR = "manage_error"
+    UNMANAGE_STARTING = "unmanage_starting"
+    UNMANAGE_ERROR = "unmanage_error"
+
+    @property
+    def is_ours(self) -> bool:
+        """False while the server is not Abaca's yet, or no longer: nothing is done to it."""
+        return self not in _FOREIGN
+
+
+_FOREIGN = frozenset(
+    {
+        ServerStatus.MANAGE_STARTING,
+        ServerStatus.MANAGE_ERROR,
+        ServerStatus.UNMANAGE_STARTING,
+        ServerStatus.UNMANAGE_ERROR,
+    }
+)
 
 
 class NetworkStatus(StrEnum):

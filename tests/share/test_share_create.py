@@ -16,6 +16,8 @@ from abaca.share.choices import Defaults
 from abaca.states import ShareStatus
 from support.share_world import ADMIN, BLUE, RED, World
 
+pytestmark = pytest.mark.every_database
+
 
 def test_placed_recorded_and_queued(world: World) -> None:
     """A new share has a place, an export ID and one task in its own lane."""
@@ -72,6 +74,7 @@ def test_what_was_asked_is_kept_for_another_placement(world: World) -> None:
     assert share.request == {
         "availability_zone": "north",
         "share_network_id": world.names["red_net"],
+        "only_host": None,
         "same_host": [],
         "different_host": [first.id],
     }

@@ -6,22 +6,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from abaca.api.bodies import Body, Key, one_of
+from abaca.api.bodies import Body, Key, boolean, mapping, one_of, text
 from abaca.api.fields import Field, View
 from abaca.api.microversion import V
+from abaca.api.paging import page
 from abaca.api.policy import ADMIN, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Action, Route
 from abaca.db import allocations, pools, share_network_subnets, share_networks
 from abaca.db import share_servers as db
 from abaca.db.database import Tx
-from abaca.errors import NotFound
+from abaca.db.share_servers import ServerQuery
 from abaca.model.page import Slice
 from abaca.model.share_network import subnets_in
 from abaca.model.share_server import ShareServer
 from abaca.share import share_servers as use_case
 from abaca.states import ServerStatus
 
+MANAGE_SINCE = V(2, 49)
 SEVERAL_SINCE = V(2, 70)
 COLUMNS = ("host", "status", "project_id", "availability_zone")
 
@@ -44,9 +46,8 @@ _SUMMARY: tuple[Field[Shown], ...] = (
     Field("share_network_id", lambda s: s.server.share_network_id),
     Field("share_network_name", lambda s: s.network_name),
     Field("updated_at", lambda s: s.server.updated_at),
-    # Abaca makes and removes its servers itself; none was brought in from elsewhere.
-    Field("is_auto_deletable", lambda _: True, since=V(2, 49)),
-    Field("identifier", lambda s: s.server.id, since=V(2, 49)),
+    Field("is_auto_deletable", lambda s: s.server.is_auto_deletable, since=MANAGE_SINCE),
+    Field("identifier", lambda s: s.server.identifier or s.server.id, since=MANAGE_SINCE),
     Field(
         "share_network_subnet_id",
         lambda s: next(iter(s.subnet_ids), None),
@@ -74,18 +75,18 @@ VIEW: View[Shown] = View(
 
 def index(request: Request) -> dict[str, Any]:
     """Share servers of every project, newest first, narrowed by the filters."""
-    query = request.query
+    query, version = request.query, request.version
+    migrated = "source_share_server_id" in query and version >= V(2, 57)
+    wanted = ServerQuery(
+        equal={name: query[name] for name in COLUMNS if name in query},
+        network=query.get("share_network") or query.get("share_network_id"),
+        subnet_id=query.get("share_network_subnet_id") if version >= V(2, 51) else None,
+        nothing=migrated,  # none was migrated from another
+    )
     with request.db.read() as tx:
-        equal = {name: query[name] for name in COLUMNS if name in query}
-        found = _shown(tx, db.find(tx, equal))
-    wanted = query.get("share_network") or query.get("share_network_id")
-    if wanted is not None:
-        found = [s for s in found if wanted in {s.server.share_network_id, s.network_name}]
-    if "share_network_subnet_id" in query and request.version >= V(2, 51):
-        found = [s for s in found if query["share_network_subnet_id"] in s.subnet_ids]
-    if "source_share_server_id" in query and request.version >= V(2, 57):
-        found = []  # none was migrated from another
-    return LISTED.many(request, Slice(items=tuple(found), more=False, count=None))
+        found = db.find_page(tx, wanted, page(request, descending=True))
+        items = tuple(_shown(tx, found.items))
+    return LISTED.many(request, Slice(items=items, more=found.more, count=found.count))
 
 
 def show(request: Request) -> dict[str, Any]:
@@ -109,19 +110,33 @@ def delete(request: Request) -> None:
 def reset_status(request: Request) -> None:
     """Set the status by hand, and nothing else."""
     with request.db.write() as tx:
-        server = _server(request, tx)
-        db.set_status(tx, server.id, ServerStatus(request.body["status"]))
+        use_case.reset_status(tx, request.params["id"], ServerStatus(request.body["status"]))
 
 
-def _server(request: Request, tx: Tx) -> ShareServer:
-    server = db.get(tx, request.params["id"])
-    if server is None:
-        raise NotFound(f"Share server {request.params['id']} could not be found.")
-    return server
+def manage(request: Request) -> dict[str, Any]:
+    """Have a running server adopted."""
+    body = dict(request.body)
+    options = body.pop("driver_options", None) or {}
+    foreign = use_case.Foreign(
+        **{key: value for key, value in body.items() if value is not None},
+        options={key: str(value) for key, value in options.items()},
+    )
+    with request.db.write() as tx:
+        server = use_case.manage(tx, request.ctx, foreign)
+        return VIEW.one(request, _whole(tx, server))
+
+
+def unmanage(request: Request) -> None:
+    """Have a server left as it runs."""
+    with request.db.write() as tx:
+        use_case.unmanage(tx, request.ctx, request.params["id"])
 
 
 def _one(request: Request, tx: Tx) -> Shown:
-    server = _server(request, tx)
+    return _whole(tx, use_case.known(tx, request.params["id"]))
+
+
+def _whole(tx: Tx, server: ShareServer) -> Shown:
     (found,) = _shown(tx, [server])
     facts = _facts(tx, server)
     return Shown(
@@ -182,13 +197,36 @@ RULES = (
     Rule("share_server:show", ADMIN, "See a share server."),
     Rule("share_server:details", ADMIN, "See what a share server is made of."),
     Rule("share_server:delete", ADMIN, "Delete a share server without shares."),
+    Rule("share_server:manage", ADMIN, "Adopt a running share server."),
+    Rule("share_server:unmanage", ADMIN, "Leave a share server as it runs."),
     Rule("share_server:reset_status", ADMIN, "Set the status of a share server by hand."),
 )
 
 RESET = Body(None, (Key(name="status", check=one_of(*ServerStatus), required=True),))
+MANAGE = Body(
+    "share_server",
+    (
+        Key(name="host", check=text(least=1), required=True),
+        Key(name="identifier", check=text(least=1), required=True),
+        Key(name="share_network_id", check=text(least=1), required=True),
+        Key(name="share_network_subnet_id", check=text(), since=V(2, 51)),
+        Key(name="driver_options", check=mapping()),
+    ),
+)
+# A driver has nothing to refuse, so there is nothing to force.
+UNMANAGE = Body(None, (Key(name="force", check=boolean()),), optional=True)
 _ONE = "/share-servers/{id}"
 ROUTES = (
     Route("GET", "/share-servers", index, "share_server:index"),
+    Route(
+        "POST",
+        "/share-servers/manage",
+        manage,
+        "share_server:manage",
+        202,
+        MANAGE,
+        MANAGE_SINCE,
+    ),
     Route("GET", _ONE, show, "share_server:show"),
     Route("GET", f"{_ONE}/details", details, "share_server:details"),
     Route("DELETE", _ONE, delete, "share_server:delete", 202),
@@ -198,6 +236,9 @@ ROUTES = (
         None,
         None,
         since=V(2, 49),
-        actions=(Action("reset_status", reset_status, "share_server:reset_status", body=RESET),),
+        actions=(
+            Action("reset_status", reset_status, "share_server:reset_status", body=RESET),
+            Action("unmanage", unmanage, "share_server:unmanage", body=UNMANAGE),
+        ),
     ),
 )

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db import share_network_subnets
 from abaca.db.database import Tx, load
+from abaca.db.paging import fetch
 from abaca.db.tables import (
     backend_exports,
     new_id,
@@ -21,11 +33,22 @@ from abaca.db.tables import (
     share_servers,
     shares,
 )
+from abaca.db.tables import share_network_subnets as share_network_subnets_table
 from abaca.errors import DatabaseUnavailable
+from abaca.model.page import Page, Slice
 from abaca.model.share_network import ShareNetwork
 from abaca.model.share_server import ShareServer
 from abaca.states import ServerStatus
 
+SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
+    "id": share_servers.c.id,
+    "host": share_servers.c.host,
+    "status": share_servers.c.status,
+    "project_id": share_servers.c.project_id,
+    "share_network_id": share_servers.c.share_network_id,
+    "created_at": share_servers.c.created_at,
+    "updated_at": func.coalesce(share_servers.c.updated_at, share_servers.c.created_at),
+}
 IN_USE = 0
 """`ShareServer.slot` of the one that takes shares."""
 _ATTEMPTS = 5
@@ -52,6 +75,47 @@ def find(tx: Tx, filters: Mapping[str, str]) -> list[ShareServer]:
     for name, value in filters.items():
         statement = statement.where(share_servers.c[name] == value)
     return tx.all(ShareServer, statement.order_by(*_NEWEST_FIRST))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerQuery:
+    """Which share servers a list is of."""
+
+    equal: Mapping[str, str] = field(default_factory=dict)
+    """Exact values of columns: ``host``, ``status``, ``project_id``, ``availability_zone``."""
+    network: str | None = None
+    """ID or name of the share network."""
+    subnet_id: str | None = None
+    nothing: bool = False
+    """None fits: a filter names something that no server has."""
+
+
+def find_page(tx: Tx, query: ServerQuery, page: Page) -> Slice[ShareServer]:
+    """The page of the list."""
+    statement, column = select(share_servers), share_servers.c
+    if query.nothing:
+        statement = statement.where(column.id.is_(None))
+    statement = statement.where(*(column[name] == value for name, value in query.equal.items()))
+    if query.network is not None:
+        network = share_networks.c
+        said = or_(network.id == query.network, network.name == query.network)
+        statement = statement.where(exists().where(network.id == column.share_network_id, said))
+    if query.subnet_id is not None:
+        statement = statement.where(_on_subnet(query.subnet_id))
+    return fetch(tx, ShareServer, statement, page, key=column.id, columns=SORT_KEYS)
+
+
+def _on_subnet(subnet_id: str) -> ColumnElement[bool]:
+    """The subnet is of the server's zone, or for every zone that has none of its own."""
+    subnet, own = share_network_subnets_table.c, share_network_subnets_table.alias().c
+    here = own.availability_zone == share_servers.c.availability_zone
+    has_own = exists().where(own.share_network_id == share_servers.c.share_network_id, here)
+    of_zone = subnet.availability_zone == share_servers.c.availability_zone
+    return exists().where(
+        subnet.id == subnet_id,
+        subnet.share_network_id == share_servers.c.share_network_id,
+        or_(of_zone, and_(subnet.availability_zone.is_(None), ~has_own)),
+    )
 
 
 def of_network(tx: Tx, share_network_id: str) -> list[ShareServer]:
@@ -155,8 +219,14 @@ def set_status(tx: Tx, server_id: str, status: ServerStatus) -> None:
 
 
 def mark_unused(tx: Tx, server_id: str) -> bool:
-    """True if no share is on it any more; it may go from now on, after its delay."""
-    if _shares_on(tx, server_id):
+    """True if no share is on it any more; it may go from now on, after its delay.
+
+    False for one that goes only when somebody asks for it.
+    """
+    server = get(tx, server_id)
+    stays = server is not None and not (server.is_auto_deletable and server.status.is_ours)
+    leaving = server is not None and server.status is ServerStatus.DELETING
+    if _shares_on(tx, server_id) or (stays and not leaving):
         return False
     tx.execute(
         update(share_servers)
@@ -175,9 +245,13 @@ def network_of(tx: Tx, server: ShareServer) -> ShareNetwork:
 
 
 def condemn(tx: Tx, server_id: str) -> bool:
-    """Have it go whatever the delay; False, and nothing done, while shares are on it."""
-    locked = select(share_servers.c.id).where(share_servers.c.id == server_id).with_for_update()
-    if tx.scalar(locked) is None or _shares_on(tx, server_id):
+    """Have it go whatever the delay; False, and nothing done, while shares are on it.
+
+    Nor if it is not Abaca's (yet, or any longer).
+    """
+    locked = select(share_servers).where(share_servers.c.id == server_id).with_for_update()
+    server = tx.one(ShareServer, locked)
+    if server is None or not server.status.is_ours or _shares_on(tx, server_id):
         return False
     tx.execute(
         update(share_servers)
@@ -194,7 +268,7 @@ def retire(tx: Tx, server_id: str, idle_seconds: float) -> bool:
     """
     locked = select(share_servers).where(share_servers.c.id == server_id).with_for_update()
     server = tx.one(ShareServer, locked)
-    if server is None or _shares_on(tx, server_id):
+    if server is None or not server.status.is_ours or _shares_on(tx, server_id):
         return False
     if server.slot is not None and server.status is not ServerStatus.DELETING:
         since = server.unused_since
@@ -204,6 +278,70 @@ def retire(tx: Tx, server_id: str, idle_seconds: float) -> bool:
         update(share_servers)
         .where(share_servers.c.id == server_id)
         .values(slot=None, status=ServerStatus.DELETING, updated_at=now())
+    )
+    return True
+
+
+def add_foreign(tx: Tx, key: ServerKey, identifier: str, options: Mapping[str, str]) -> ShareServer:
+    """Write the row of a server that is to be adopted; it takes no share until it is.
+
+    IntegrityError if the backend has one of this name already.
+    """
+    server_id = new_id()
+    tx.execute(
+        insert(share_servers).values(
+            id=server_id,
+            project_id=key.project_id,
+            share_network_id=key.share_network_id,
+            host=key.host,
+            availability_zone=key.availability_zone,
+            slot=None,
+            status=ServerStatus.MANAGE_STARTING,
+            identifier=identifier,
+            driver_options=dict(options),
+            is_auto_deletable=False,
+            created_at=now(),
+        )
+    )
+    found = get(tx, server_id)
+    assert found is not None  # noqa: S101 - written above
+    return found
+
+
+def known_as(tx: Tx, host: str, identifier: str) -> ShareServer | None:
+    """The backend's server that has this name, given or its ID."""
+    column = share_servers.c
+    named = or_(column.identifier == identifier, column.id == identifier)
+    return tx.one(ShareServer, select(share_servers).where(column.host == host, named))
+
+
+def in_use(tx: Tx, key: ServerKey) -> str | None:
+    """The ID of the server of the key that takes shares, if there is one."""
+    found = tx.scalar(_find(key))
+    return None if found is None else str(found)
+
+
+def adopted(tx: Tx, server_id: str, details: Mapping[str, str]) -> None:
+    """It is Abaca's, and takes shares. IntegrityError if another one does by now."""
+    tx.execute(
+        update(share_servers)
+        .where(
+            share_servers.c.id == server_id,
+            share_servers.c.status == str(ServerStatus.MANAGE_STARTING),
+        )
+        .values(slot=IN_USE, status=ServerStatus.ACTIVE, details=dict(details), updated_at=now())
+    )
+
+
+def release(tx: Tx, server_id: str) -> bool:
+    """Have it left as it runs; False, and nothing done, while shares are on it."""
+    locked = select(share_servers.c.id).where(share_servers.c.id == server_id).with_for_update()
+    if tx.scalar(locked) is None or _shares_on(tx, server_id):
+        return False
+    tx.execute(
+        update(share_servers)
+        .where(share_servers.c.id == server_id)
+        .values(slot=None, status=ServerStatus.UNMANAGE_STARTING, updated_at=now())
     )
     return True
 

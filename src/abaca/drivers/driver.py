@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
@@ -44,6 +44,13 @@ class Server:
 
     id: str
     project_id: str
+    identifier: str | None = None
+    """What the backend called it before Abaca adopted it; None for one made for its ID."""
+
+    @property
+    def key(self) -> str:
+        """By what the backend knows it."""
+        return self.identifier or self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +104,10 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What exists for a backend in the world, by the IDs that Abaca gave (for the audit)."""
+    """What exists for a backend in the world, by the IDs that Abaca gave (for the audit).
+
+    An adopted server is there by its identifier; one that was left, not at all.
+    """
 
     servers: frozenset[str]
     shares: frozenset[str]
@@ -185,6 +195,26 @@ class Driver(Protocol):
 
     def inventory(self) -> Inventory:
         """What exists now."""
+
+
+@runtime_checkable
+class Adopts(Protocol):
+    """Optional: running share servers are taken over (manage), and left running (unmanage).
+
+    A server whose ``identifier`` is set is adopted by `Driver.ensure_server`, with the
+    addresses that it has: the helper holds them by then.
+    """
+
+    def server_addresses(
+        self, server: Server, options: Mapping[str, str]
+    ) -> Sequence[IPv4Address | IPv6Address]:
+        """The addresses of the server that ``server.key`` names; DriverError if there is none.
+
+        Nothing is changed. ``options`` are the administrator's words for this driver.
+        """
+
+    def leave_server(self, server: Server) -> None:
+        """It stays as it runs, and is nobody's; succeeds on unknown, and again."""
 
 
 @runtime_checkable

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar, ParamSpec, Self, TypeVar
 
@@ -32,6 +33,7 @@ from abaca.drivers.driver import (
 from abaca.errors import DriverError, NetworkError, ShrinkRefused, StorageFull
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
+from abaca.network.plugin import IPAddress
 from abaca.steps import step
 
 P = ParamSpec("P")
@@ -41,6 +43,8 @@ VERBS = (
     "pools",
     "ensure_server",
     "remove_server",
+    "server_addresses",
+    "leave_server",
     "ensure_share",
     "remove_share",
     "resize_share",
@@ -61,6 +65,8 @@ class FakeServer(msgspec.Struct):
 
     addresses: list[str]
     serving: bool = True
+    left: bool = False
+    """Nobody's: it was unmanaged."""
 
 
 class FakeShare(msgspec.Struct):
@@ -216,17 +222,36 @@ class FakeDriver:
             interfaces = network.interfaces(self._addresses)  # type: ignore[union-attr]
             found = [item.address for nic in interfaces for item in nic.addresses]
         with self._lock:
-            self.world.servers[server.id] = FakeServer(addresses=[str(item) for item in found])
+            self.world.servers[server.key] = FakeServer(addresses=[str(item) for item in found])
             self._keep()
         return {"addresses": ", ".join(str(item) for item in found)}
+
+    def server_addresses(self, server: Server, options: Mapping[str, str]) -> list[IPAddress]:
+        """Those that it was made with."""
+        del options
+        self._begin("server_addresses")
+        with self._lock:
+            known = self.world.servers.get(server.key)
+            if known is None:
+                raise DriverError(f"there is no share server {server.key}")
+            return [ip_address(item) for item in known.addresses]
+
+    def leave_server(self, server: Server) -> None:
+        """It stays, and the inventory does not show it."""
+        self._begin("leave_server")
+        with self._lock:
+            known = self.world.servers.get(server.key)
+            if known is not None:
+                known.left = True
+                self._keep()
 
     @step("fake.server.remove")
     def remove_server(self, server: Server) -> None:
         """The server is gone, with the shares on it."""
         self._begin("remove_server")
         with self._lock:
-            self.world.servers.pop(server.id, None)
-            gone = [key for key, item in self.world.shares.items() if item.server == server.id]
+            self.world.servers.pop(server.key, None)
+            gone = [key for key, item in self.world.shares.items() if item.server == server.key]
             for key in gone:
                 self._drop_share(key)
             self._keep()
@@ -267,7 +292,6 @@ class FakeDriver:
             known.size_gib = share.size_gib
             self._keep()
 
-    @step("fake.share.transfer")
     def transfer_share(self, share: Share) -> None:
         """It is this project's."""
         self._begin("transfer_share")
@@ -319,7 +343,7 @@ class FakeDriver:
         with self._lock:
             if server is None:
                 return all(item.exported for item in self.world.shares.values())
-            known = self.world.servers.get(server.id)
+            known = self.world.servers.get(server.key)
             return known is not None and known.serving
 
     def inventory(self) -> Inventory:
@@ -327,7 +351,7 @@ class FakeDriver:
         self._begin("inventory")
         with self._lock:
             return Inventory(
-                servers=frozenset(self.world.servers),
+                servers=frozenset(k for k, item in self.world.servers.items() if not item.left),
                 shares=frozenset(self.world.shares),
                 snapshots=frozenset(self.world.snapshots),
             )
@@ -354,7 +378,7 @@ class FakeDriver:
         if share.size_gib > free:
             raise StorageFull(f"{free} GiB are free, {share.size_gib} asked for")
         made = FakeShare(
-            server=share.server.id if share.server else None,
+            server=share.server.key if share.server else None,
             size_gib=share.size_gib,
             export_id=share.export_id,
             project=share.project_id,
@@ -367,9 +391,9 @@ class FakeDriver:
     def _addresses_of(self, share: Share) -> list[str]:
         if share.server is None:
             return [OWN_ADDRESS]
-        server = self.world.servers.get(share.server.id)
+        server = self.world.servers.get(share.server.key)
         if server is None:
-            raise DriverError(f"share server {share.server.id} does not exist")
+            raise DriverError(f"share server {share.server.key} does not exist")
         return server.addresses
 
     def _share(self, share_id: str) -> FakeShare:

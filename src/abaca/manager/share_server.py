@@ -12,6 +12,7 @@ from abaca.db import share_instances, share_networks, share_servers
 from abaca.db.database import Database, Tx
 from abaca.db.tables import now
 from abaca.errors import NetworkNotFound
+from abaca.manager import adoption
 from abaca.manager.access import apply_rules
 from abaca.manager.backend import Backend
 from abaca.manager.views import server_view, share_view
@@ -27,6 +28,10 @@ from abaca.work.lease import Lease
 from abaca.work.queue import enqueue
 
 log = structlog.get_logger()
+_FAILED = {
+    ServerStatus.MANAGE_STARTING: ServerStatus.MANAGE_ERROR,
+    ServerStatus.UNMANAGE_STARTING: ServerStatus.UNMANAGE_ERROR,
+}
 KEPT = frozenset({ShareStatus.DELETING, ShareStatus.ERROR_DELETING})
 """Shares that are not brought back."""
 
@@ -47,7 +52,9 @@ class ServerHandler:
         if server is None or server.host not in self.backends:
             return
         backend = self.backends[server.host]
-        if retire(lease, server, self.idle_seconds):
+        if not server.status.is_ours:
+            self._adopt_or_leave(lease, backend, server)
+        elif retire(lease, server, self.idle_seconds):
             self._remove(lease, backend, server)
         elif server.unused_since is not None:
             self._follow(lease, backend, server)
@@ -64,8 +71,19 @@ class ServerHandler:
         with lease.conclude() as tx:
             server = share_servers.get(tx, lease.resource_id)
             if server is not None and server.slot is None:
-                share_servers.set_status(tx, server.id, ServerStatus.ERROR)
+                status = _FAILED.get(server.status, server.status)
+                if server.status.is_ours:
+                    status = ServerStatus.ERROR
+                share_servers.set_status(tx, server.id, status)
         log.error("share_server_failed", server=lease.resource_id, error=str(error))
+
+    def _adopt_or_leave(self, lease: Lease, backend: Backend, server: ShareServer) -> None:
+        """What is not ours is taken over or left, if that is wanted; else not touched."""
+        if server.status is ServerStatus.MANAGE_STARTING:
+            adoption.adopt(lease, backend, server, network_of(self.db, backend, server))
+        elif server.status is ServerStatus.UNMANAGE_STARTING:
+            adoption.leave(backend, server, network_of(self.db, backend, server))
+            forget(lease, server)
 
     def _wait(self, lease: Lease, server: ShareServer) -> None:
         assert server.unused_since is not None  # noqa: S101 - for the type checker

@@ -13,7 +13,7 @@ from abaca.model.share_server import ShareServer
 
 def server_view(server: ShareServer) -> contract.Server:
     """A share server as drivers see it."""
-    return contract.Server(id=server.id, project_id=server.project_id)
+    return contract.Server(id=server.id, project_id=server.project_id, identifier=server.identifier)
 
 
 def share_view(

@@ -8,7 +8,7 @@ are released. A row goes when the plugin has nothing more under its claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,7 @@ from abaca.network.locks import KeyedLocks
 from abaca.network.plugin import (
     Allocation,
     Claim,
+    IPAddress,
     Label,
     NetworkMaker,
     NetworkPlugin,
@@ -129,6 +130,33 @@ class BoundNetwork:
         with self._owner_lock():
             self._release_rows([row for row in self._rows() if row.claim.subnet not in present])
 
+    def adopt(self, addresses: Sequence[IPAddress]) -> None:
+        """A running server's addresses are held for it, and no others; again is the same.
+
+        InvalidNetwork if it has none on one of its subnets, or one on none of them: then
+        nothing was adopted. After another refusal `forget_all` leaves nothing.
+        """
+        rest, plan = list(addresses), []
+        for subnet in self._binding.subnets:
+            wanted = self._on_subnet(subnet, rest)
+            plan.append((subnet, wanted))
+            rest = [item for item in rest if item not in wanted]
+        if rest:
+            raise InvalidNetwork(f"{', '.join(map(str, rest))}: on none of the server's subnets")
+        with self._owner_lock():
+            for subnet, wanted in plan:
+                with self._subnet_lock(subnet):
+                    self._adopt_on(subnet, wanted)
+
+    def forget_all(self) -> None:
+        """Nothing is held for the server any more, and its addresses stay out of circulation."""
+        with self._owner_lock():
+            rows = self._rows()
+            claims = [row.claim for row in rows]
+            if claims:
+                self._retrying(self._forget, claims)
+                self._discard(claims)
+
     def outdated(self) -> bool:
         """True if subnets were added or removed since the server was last ensured."""
         held = {row.claim.subnet for row in self._rows() if row.allocation is not None}
@@ -164,6 +192,38 @@ class BoundNetwork:
             self._remove(subnet, claims)
             self._discard(claims)
 
+    def _on_subnet(
+        self, subnet: SubnetRef, addresses: Sequence[IPAddress]
+    ) -> dict[IPAddress, Claim]:
+        """Those of the addresses that are on it, with the interface that each belongs to."""
+        segment = self._retrying(self._plugin.describe, subnet)
+        wanted = {
+            address: self._claim(subnet, index)
+            for part in segment.subnets
+            for index, address in enumerate(item for item in addresses if item in part.cidr)
+        }
+        if not wanted:
+            cidrs = ", ".join(str(part.cidr) for part in segment.subnets)
+            raise InvalidNetwork(f"the server has no address in {cidrs}")
+        return wanted
+
+    def _adopt_on(self, subnet: SubnetRef, wanted: Mapping[IPAddress, Claim]) -> None:
+        known = {row.claim for row in self._rows() if row.allocation is not None}
+        claims = list(dict.fromkeys(wanted.values()))
+        if known.issuperset(claims):
+            return
+        self._write_claims(claims)
+        try:
+            found = self._retrying(self._adopt, subnet, wanted)
+        except NetworkUnavailable:
+            raise
+        except NetworkError:
+            with suppress(NetworkError):
+                self._forget(claims)
+                self._discard(claims)
+            raise
+        self._record(found)
+
     # Each of these may be the last thing that this process does.
 
     @step("network.claim")
@@ -178,6 +238,14 @@ class BoundNetwork:
     @step("network.allocate")
     def _allocate(self, subnet: SubnetRef, claims: Sequence[Claim]) -> list[Allocation]:
         return self._plugin.allocate(subnet, claims, host=self._binding.host)
+
+    @step("network.adopt")
+    def _adopt(self, subnet: SubnetRef, wanted: Mapping[IPAddress, Claim]) -> list[Allocation]:
+        return self._plugin.adopt(subnet, wanted)
+
+    @step("network.forget")
+    def _forget(self, claims: Sequence[Claim]) -> None:
+        self._plugin.forget(claims)
 
     @step("network.check")
     def _check(self, found: Sequence[Allocation]) -> None:

@@ -6,7 +6,7 @@ from abaca.config import BackendConfig, Config
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
 from abaca.db.networks import DatabaseRegistry
-from abaca.drivers.driver import BackendHost, HasFabric, Transfers
+from abaca.drivers.driver import Adopts, BackendHost, HasFabric, Transfers
 from abaca.manager.backend import Backend
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
@@ -54,6 +54,9 @@ def _backend(config: Config, backend: BackendConfig, db: Database, digits: str) 
         capabilities={
             **POWERS,
             "share_backend_name": backend.share_backend_name,
+            "share_server_manage_support": (
+                backend.mode.has_share_servers and isinstance(driver, Adopts)
+            ),
             "share_transfer_support": (
                 not backend.mode.has_share_servers and isinstance(driver, Transfers)
             ),
@@ -81,7 +84,11 @@ def make_manager(config: Config, db: Database) -> ShareManager:
     """The share managers of this host, not yet started."""
     work = config.work
     options = ManagerOptions(
-        work=WorkOptions(threads=work.workers, lease_seconds=work.lease_seconds),
+        work=WorkOptions(
+            threads=work.workers,
+            lease_seconds=work.lease_seconds,
+            deadline_seconds=work.task_deadline_seconds,
+        ),
         share_server_idle_seconds=work.share_server_idle_seconds,
         report_seconds=work.report_seconds,
         supervise_seconds=work.supervise_seconds,

@@ -166,6 +166,9 @@ def _change(tx: Tx, ctx: Context, now_: ShareNetwork, after: ShareNetwork, what:
     if shares:
         busy = sum(bool(_shares(tx, server)) for server in stuck)
         raise Conflict(_refusal(ctx, what, busy, shares))
+    kept = [server.id for server in stuck if not server.is_auto_deletable]
+    if kept:
+        raise Conflict(f"{what} is used by share server(s) {', '.join(kept)}: remove them first.")
     if not all(remove_unused(tx, ctx, server) for server in stuck):
         raise Conflict(f"{what} is used by a share server: try again.")
     gone = {server.id for server in stuck}

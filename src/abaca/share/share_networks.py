@@ -142,7 +142,14 @@ def delete(tx: Tx, ctx: Context, network_id: str) -> None:
         raise Conflict(f"Share network {network_id} has {count} share(s) on it: delete them first.")
     if network.default_slot is not None:
         raise Conflict(f"Share network {network_id} is the default: designate another one first.")
-    for server in share_servers.of_network(tx, network_id):
+    servers = share_servers.of_network(tx, network_id)
+    kept = [item for item in servers if not item.is_auto_deletable and item.slot is not None]
+    if kept or not all(item.status.is_ours for item in servers):
+        raise Conflict(
+            f"Share network {network_id} has share servers that an administrator brought in: "
+            "they have to be deleted or unmanaged first."
+        )
+    for server in servers:
         remove_unused(tx, ctx, server)
     share_networks.change(tx, network_id, status=str(NetworkStatus.DELETING))
     share_networks.finish_removal(tx, network_id)

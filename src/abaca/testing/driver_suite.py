@@ -26,12 +26,14 @@ from oslo_config import cfg
 from abaca.drivers.driver import (
     AccessLevel,
     AccessRule,
+    Adopts,
     Driver,
     Inventory,
     Locality,
     Server,
     Share,
     Snapshot,
+    Transfers,
 )
 from abaca.errors import DriverError
 from abaca.modes import DriverMode
@@ -273,6 +275,52 @@ class DriverSuite:
         with pytest.raises(DriverError):
             bench.driver.revert_share(snapshot)
         assert bench.driver.inventory().shares == frozenset()
+
+    def test_left_and_adopted(self, bench: Bench) -> None:
+        """A server that is left runs on, unseen; adopted for another ID it has its addresses."""
+        driver, server = bench.driver, bench.ready(1)
+        if server is None or not isinstance(driver, Adopts):
+            return
+        addresses = {str(item) for item in driver.server_addresses(server, {})}
+        assert addresses == _addresses(bench.subject, 1)
+        for _ in range(2):
+            driver.leave_server(server)
+        assert driver.inventory() == _NOTHING
+        assert bench.subject.left()
+        adopted = Server(id=str(uuid4()), project_id=server.project_id, identifier=server.id)
+        assert {str(item) for item in driver.server_addresses(adopted, {})} == addresses
+        for _ in range(2):
+            driver.ensure_server(adopted, bench.subject.helper(1))
+        assert driver.check_server(adopted)
+        assert driver.inventory().servers == {server.id}
+        share = replace(bench.share(1), server=adopted)
+        found = {
+            item.path.rpartition(":/")[0].strip("[]") for item in driver.ensure_share(share, None)
+        }
+        assert found <= addresses
+        for _ in range(2):
+            driver.remove_server(adopted)
+        assert driver.inventory() == _NOTHING
+        assert not bench.subject.left()
+        unknown = Server(id=str(uuid4()), project_id="project1", identifier="nobody")
+        driver.leave_server(unknown)
+        with pytest.raises(DriverError):
+            driver.server_addresses(unknown, {})
+
+    def test_transferred_twice(self, bench: Bench) -> None:
+        """A share without a share server becomes another project's, and is still there."""
+        share = bench.made()
+        if share.server is not None or not isinstance(bench.driver, Transfers):
+            return
+        snapshot = bench.snapshot(share)
+        given = replace(share, project_id="project2")
+        for _ in range(2):
+            bench.driver.transfer_share(given)
+        assert bench.driver.inventory().shares == {share.id}
+        assert bench.driver.ensure_share(given, None)
+        bench.driver.remove_snapshot(replace(snapshot, share=given))
+        bench.driver.remove_share(given)
+        assert bench.driver.inventory() == _NOTHING
 
     def test_servers_in_parallel(self, bench: Bench) -> None:
         """Shares on different servers are made and removed by several threads at once."""

@@ -95,6 +95,14 @@ def kept_apart(db: Database) -> dict[str, str]:
     return {}
 
 
+def adopts(db: Database) -> dict[str, str]:
+    """Every backend adopts share servers."""
+    with db.write() as tx:
+        can = {**CAPABILITIES, "share_server_manage_support": True}
+        tx.execute(update(pools).values(capabilities=can))
+    return {}
+
+
 def _pool(db: Database, name: str, mode: str) -> None:
     stamp = now()
     with db.write() as tx:

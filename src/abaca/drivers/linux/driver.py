@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_interface
 from typing import ClassVar, Self
 
 from oslo_config import cfg
@@ -23,7 +24,15 @@ from abaca.drivers.driver import (
 )
 from abaca.drivers.fabric import HostFabric
 from abaca.drivers.linux import nfs, server, storage, wires
-from abaca.drivers.linux.layout import Layout, NetworkRecord, Place, Rule, load
+from abaca.drivers.linux.layout import (
+    LOCKS,
+    SINGLE,
+    Layout,
+    NetworkRecord,
+    Place,
+    Rule,
+    load,
+)
 from abaca.drivers.linux.network import wanted_network
 from abaca.drivers.linux.options import OPTIONS, LinuxOptions, faults, parse
 from abaca.drivers.linux.prepare import check_programs
@@ -38,6 +47,7 @@ from abaca.errors import (
 )
 from abaca.linux.bus import BusError
 from abaca.linux.fabric import LinuxFabric
+from abaca.linux.links import IPAddress
 from abaca.linux.lock import LockTimeout, locked
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
@@ -105,14 +115,32 @@ class LinuxDriver:
     def ensure_server(self, item: Server, network: FlatHelper | ManagedHelper) -> Mapping[str, str]:
         """The server exists on the helper's interfaces, with all its shares, and serves."""
         wanted = wanted_network(self._host.mode, network)
-        place = self._layout.place(item.id)
+        place = self._layout.place(item.key)
         with _translated(), self._operation(place):
             server.ensure(place, self._options, self._wires, wanted)
+            place.left_path.unlink(missing_ok=True)
             return server.details(place, self._options)
+
+    def server_addresses(self, item: Server, options: Mapping[str, str]) -> list[IPAddress]:
+        """Those of the interfaces of a share server that this deployment made and left."""
+        del options
+        place = self._layout.place(item.key)
+        with _translated():
+            network = load(place.network_path, NetworkRecord)
+        if network is None or item.key in {SINGLE, LOCKS}:
+            raise DriverError(f"there is no share server {item.key} on this host")
+        return [ip_interface(text).ip for nic in network.interfaces for text in nic.addresses]
+
+    def leave_server(self, item: Server) -> None:
+        """It stays as it runs; the inventory does not show it until it is adopted."""
+        place = self._layout.place(item.key)
+        with _translated(), self._operation(place):
+            if place.exists:
+                place.left_path.touch()
 
     def remove_server(self, item: Server) -> None:
         """The server is gone with all that was made for it."""
-        place = self._layout.place(item.id)
+        place = self._layout.place(item.key)
         with _translated(), self._operation(place):
             server.remove(place, self._options, self._fabric)
 
@@ -170,7 +198,7 @@ class LinuxDriver:
 
     def check_server(self, item: Server | None) -> bool:
         """True if the server's parts are there and its NFS server answers."""
-        place = self._layout.place(None if item is None else item.id)
+        place = self._layout.place(None if item is None else item.key)
         with _translated():
             idle = place.netns is None and not place.projects()
             return idle or server.serves(place, self._options)
@@ -178,7 +206,7 @@ class LinuxDriver:
     def inventory(self) -> Inventory:
         """What exists for this backend, whole or in part."""
         with _translated():
-            places = self._layout.places()
+            places = [place for place in self._layout.places() if not place.left_path.exists()]
             return Inventory(
                 servers=frozenset(place.key for place in places if place.netns is not None),
                 shares=frozenset(share.id for place in places for share in place.shares()),
@@ -197,7 +225,7 @@ class LinuxDriver:
         return self._fabric
 
     def _place(self, share: Share) -> Place:
-        return self._layout.place(None if share.server is None else share.server.id)
+        return self._layout.place(None if share.server is None else share.server.key)
 
     def _shares(self, place: Place) -> Shares:
         return Shares(place, self._layout, self._options)

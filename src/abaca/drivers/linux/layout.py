@@ -8,6 +8,7 @@
             shares/ID.json          `ShareRecord`
             snapshots/ID.json       `SnapshotRecord`
             network.json            `NetworkRecord`
+            left                    the server is nobody's for now
             recovery/, ganesha.log
     /run/abaca/DEPLOYMENT/BACKEND'S HASH/KEY/
         bus, *.conf, *.pid          gone after a reboot, like what they belong to
@@ -138,6 +139,11 @@ class Place:
     def network_path(self) -> Path:
         """The record of the server's interfaces."""
         return self.home / "network.json"
+
+    @property
+    def left_path(self) -> Path:
+        """There while the server is nobody's: it was unmanaged."""
+        return self.home / "left"
 
     def shares(self) -> list[ShareRecord]:
         """Every share of the server."""

@@ -1,0 +1,158 @@
+"""Share servers are left as they run, and adopted again with their addresses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from abaca.context import Context, Version
+from abaca.db.tables import share_servers as table
+from abaca.drivers.fake import FakeDriver, FakeServer
+from abaca.errors import BadRequest, Conflict
+from abaca.manager.backend import Backend
+from abaca.model.share_server import ShareServer
+from abaca.modes import DriverMode
+from abaca.share import share_networks, share_servers
+from abaca.share.share_servers import SUPPORT, Foreign
+from abaca.states import ServerStatus, ShareStatus
+from support.control_plane import Api, StartManager, backend
+
+ADMIN = Context(
+    user_id="root",
+    project_id="ops",
+    roles=frozenset({"admin"}),
+    request_id="req-1",
+    version=Version(2, 78),
+    is_admin=True,
+)
+MODES = [DriverMode.FLAT, DriverMode.MANAGED]
+
+
+def adopting(mode: DriverMode, driver: FakeDriver) -> Backend:
+    """A backend that says that it adopts."""
+    found = backend("b1", mode, driver=driver)
+    return replace(found, capabilities={**found.capabilities, SUPPORT: True})
+
+
+def idle_server(api: Api, mode: DriverMode, network: str) -> str:
+    """A share server without shares that stays; its ID."""
+    share_id = api.share(api.share_type(mode), network_id=network)
+    api.until_status(share_id, ShareStatus.AVAILABLE)
+    with api.db.write() as tx:
+        tx.execute(update(table).values(is_auto_deletable=False))
+    api.delete(share_id)
+    api.until_idle()
+    (row,) = api.rows("share_servers")
+    assert row["status"] == "active"
+    return str(row["id"])
+
+
+def unmanage(api: Api, server_id: str) -> None:
+    """Ask for it."""
+    with api.db.write() as tx:
+        share_servers.unmanage(tx, ADMIN, server_id)
+
+
+def manage(api: Api, network: str, identifier: str) -> ShareServer:
+    """Ask for it."""
+    foreign = Foreign(host="node1@b1#fake", identifier=identifier, share_network_id=network)
+    with api.db.write() as tx:
+        return share_servers.manage(tx, ADMIN, foreign)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_left_and_adopted(api: Api, start: StartManager, mode: DriverMode) -> None:
+    """Left, its addresses go to nobody else; adopted, they are its own, and shares get them."""
+    driver = FakeDriver(mode)
+    start(adopting(mode, driver))
+    network = api.share_network()
+    server_id = idle_server(api, mode, network)
+    addresses = driver.world.servers[server_id].addresses
+
+    unmanage(api, server_id)
+    api.until_idle()
+    assert api.rows("share_servers") == []
+    assert api.rows("allocations") == []
+    assert driver.world.servers[server_id] == FakeServer(addresses=addresses, left=True)
+    assert driver.inventory().servers == frozenset()
+
+    other = api.share(api.share_type(mode), network_id=api.share_network(project_id="p2"))
+    made = api.until_status(other, ShareStatus.AVAILABLE)
+    if mode is DriverMode.FLAT:
+        assert made.instance.share_server_id is not None
+        assert driver.world.servers[made.instance.share_server_id].addresses != addresses
+
+    adopted = manage(api, network, server_id)
+    api.until_idle()
+    (row,) = [item for item in api.rows("share_servers") if item["id"] == adopted.id]
+    assert (row["status"], row["slot"]) == ("active", 0)
+    share_id = api.share(api.share_type(mode), network_id=network)
+    share = api.until_status(share_id, ShareStatus.AVAILABLE)
+    assert share.instance.share_server_id == adopted.id
+    assert driver.world.servers[server_id].addresses == addresses
+    assert adopted.id not in driver.world.servers
+
+    api.delete(share_id)
+    api.until_idle()
+    assert server_id in driver.world.servers, "an adopted server stays without shares"
+    with api.db.write() as tx:
+        share_servers.delete(tx, ADMIN, adopted.id)
+    api.until_idle()
+    assert server_id not in driver.world.servers
+
+
+def test_what_is_not_there_is_not_adopted(api: Api, start: StartManager) -> None:
+    """A wrong name ends in manage_error, takes no share, and is undone by unmanage."""
+    mode = DriverMode.FLAT
+    driver = FakeDriver(mode)
+    start(adopting(mode, driver))
+    network = api.share_network()
+    server = manage(api, network, "nobody")
+    api.until_idle()
+    (row,) = api.rows("share_servers")
+    assert row["status"] == ServerStatus.MANAGE_ERROR
+    with api.db.write() as tx:
+        with pytest.raises(Conflict, match="unmanage"):
+            share_servers.delete(tx, ADMIN, server.id)
+        with pytest.raises(Conflict, match="by hand"):
+            share_servers.reset_status(tx, server.id, ServerStatus.ACTIVE)
+        with pytest.raises(Conflict, match="brought in"):
+            share_networks.delete(tx, ADMIN, network)
+    unmanage(api, server.id)
+    api.until_idle()
+    assert api.rows("share_servers") == []
+    assert "remove_server" not in driver.calls
+
+
+def test_addresses_of_another_network(api: Api, start: StartManager) -> None:
+    """A server whose addresses are on none of the network's subnets is refused, and untouched."""
+    mode = DriverMode.FLAT
+    driver = FakeDriver(mode)
+    driver.world.servers["vs1"] = FakeServer(addresses=["10.5.0.9"])
+    start(adopting(mode, driver))
+    manage(api, api.share_network(), "vs1")
+    api.until_idle()
+    (row,) = api.rows("share_servers")
+    assert row["status"] == ServerStatus.MANAGE_ERROR
+    assert api.rows("allocations") == []
+    assert driver.world.servers["vs1"] == FakeServer(addresses=["10.5.0.9"])
+
+
+def test_a_server_with_shares_is_kept(api: Api, start: StartManager) -> None:
+    """It is not left while shares are on it, nor adopted twice, nor by a backend that can't."""
+    mode = DriverMode.FLAT
+    driver = FakeDriver(mode)
+    driver.world.servers["vs1"] = FakeServer(addresses=["10.99.0.77"])
+    start(adopting(mode, driver))
+    network = api.share_network()
+    share_id = api.share(api.share_type(mode), network_id=network)
+    share = api.until_status(share_id, ShareStatus.AVAILABLE)
+    assert share.instance.share_server_id is not None
+    with pytest.raises(BadRequest, match="1 share"):
+        unmanage(api, share.instance.share_server_id)
+    with pytest.raises(Conflict, match="has a share server there"):
+        manage(api, network, "vs1")
+    with pytest.raises(Conflict, match="already"):
+        manage(api, api.share_network(), share.instance.share_server_id)
