@@ -30,7 +30,7 @@ from abaca.errors import AbacaError
 from abaca.linux.command import run
 
 ENDPOINT = "http://127.0.0.1:8786"
-API_VERSION = "2.65"
+API_VERSION = "2.78"
 START_SECONDS = 30
 
 CONFIG = f"""\
