@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import update
+
+from abaca.context import Context
+from abaca.db.database import Tx
+from abaca.db.tables import share_servers
 from abaca.modes import DriverMode
+from abaca.share import share_servers as use_case
 from abaca.states import AccessRulesStatus, ShareStatus, SnapshotStatus
 from support.control_plane import Api
 from support.crash import Scenario, Stage, Stages
 from support.crash_fake import world
+
+T = TypeVar("T")
+ADMIN = Context(
+    user_id="root",
+    project_id="ops",
+    roles=frozenset({"admin"}),
+    request_id="req-1",
+    is_admin=True,
+)
 
 
 def _new_share(stage: Stage) -> tuple[str, str, str]:
@@ -127,6 +145,38 @@ def neighbours(stage: Stage) -> Stages:
         assert world(stage.folder, "first").shares[found.instance.id].exported
 
 
+def _ask(stage: Stage, work: Callable[[Tx], T]) -> T:
+    with stage.api.db.write() as tx:
+        return work(tx)
+
+
+def adopted(stage: Stage) -> Stages:
+    """A server is left as it runs, and adopted again: it has its addresses, and nobody else."""
+    share, _, network = _new_share(stage)
+    yield
+    _ask(stage, lambda tx: tx.execute(update(share_servers).values(is_auto_deletable=False)))
+    stage.api.delete(share)
+    yield
+    (row,) = stage.api.rows("share_servers")
+    name = str(row["id"])
+    addresses = world(stage.folder, "first").servers[name].addresses
+    _ask(stage, lambda tx: use_case.unmanage(tx, ADMIN, name))
+    yield
+    assert stage.api.rows("share_servers") == []
+    assert stage.api.rows("allocations") == []
+    foreign = use_case.Foreign(host="node1@first", identifier=name, share_network_id=network)
+    server = _ask(stage, lambda tx: use_case.manage(tx, ADMIN, foreign))
+    yield
+    (row,) = stage.api.rows("share_servers")
+    assert (row["id"], row["status"], row["slot"]) == (server.id, "active", 0)
+    assert world(stage.folder, "first").servers[name].addresses == addresses
+    assert len(stage.api.rows("allocations")) == len(addresses)
+    _ask(stage, lambda tx: use_case.delete(tx, ADMIN, server.id))
+    yield
+    assert stage.api.rows("share_servers") == []
+    assert world(stage.folder, "first").servers == {}
+
+
 LIFE = Scenario(life)
 SPECIAL = {
     "failure.share.give_up": Scenario(refused, {"fail": ["ensure_share:DriverError:99"]}),
@@ -134,6 +184,9 @@ SPECIAL = {
     "failure.share": Scenario(stuck, {"fail": ["remove_share:DriverError:99"]}),
     "failure.snapshot": Scenario(no_snapshot, {"fail": ["ensure_snapshot:DriverError:99"]}),
     "heal.server.exports": Scenario(healed),
+    "network.adopt": Scenario(adopted),
+    "network.forget": Scenario(adopted),
+    "server.adopt.record": Scenario(adopted),
     "heal.server.others": Scenario(neighbours),
 }
 """Scenarios that reach the steps which no good life reaches."""

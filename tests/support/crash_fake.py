@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from abaca.manager.backend import Backend
 from abaca.modes import DriverMode
 from abaca.network.plugin import PluginHost
 from abaca.network.standalone import StandalonePlugin
+from abaca.share.share_servers import SUPPORT
 from support.control_plane import Api, backend
 
 MODE = DriverMode.MANAGED
@@ -57,13 +59,14 @@ def _backend(db: Database, folder: Path, name: str, *, fail: list[str], count: i
         fabric=None,
     )
     section = f"net-{name}"
-    return backend(
+    made = backend(
         name,
         MODE,
         driver=FakeDriver.from_config(name, values, host),
         plugin=StandalonePlugin.from_config(section, {**SECTION}, lent),
         section=section,
     )
+    return replace(made, capabilities={**made.capabilities, SUPPORT: True})
 
 
 def world(folder: Path, name: str) -> FakeWorld:
