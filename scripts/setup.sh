@@ -39,8 +39,8 @@ install_packages() {
     }
     # Nor at the next boot.
     [ -d /run/systemd/system ] || return 0
-    for unit in nfs-ganesha rpcbind; do
-        [[ " $* " == *" $unit "* ]] && systemctl -q disable "$unit.service" || true
+    for unit in mariadb nfs-ganesha postgresql rpcbind; do
+        [[ " $* " == *" $unit"[\ -]* ]] && systemctl -q disable "$unit.service" || true
     done
 }
 

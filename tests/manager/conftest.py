@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from abaca.db.database import Database
 from abaca.manager.backend import Backend
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
 from abaca.work.run import RetryOptions
 from abaca.work.worker import WorkOptions
-from support.control_plane import Api, StartManager, database
+from support.control_plane import Api, StartManager
 
 FAST = ManagerOptions(
     work=WorkOptions(
@@ -24,9 +24,10 @@ FAST = ManagerOptions(
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
+def api(database_url: str) -> Iterator[Api]:
     """A database, and what the API would write into it."""
-    db = database(tmp_path)
+    db = Database(database_url)
+    db.create_schema()
     yield Api(db)
     db.close()
 

@@ -50,6 +50,7 @@ def test_extend(api: Api, driver: FakeDriver, share: Share):
     assert driver.world.shares[share.instance.id].size_gib == 5
 
 
+@pytest.mark.every_database
 def test_two_extends_end_at_the_last_one(api: Api, driver: FakeDriver, share: Share):
     """A size asked for while another is being made is not lost."""
     driver.delays["resize_share"] = 0.1
@@ -85,6 +86,7 @@ def test_failing_extend(api: Api, driver: FakeDriver, share: Share):
     assert "fire" not in message.user_message
 
 
+@pytest.mark.every_database
 def test_rules_are_applied_and_taken_away(api: Api, driver: FakeDriver, share: Share):
     """What is in force is what the rules say; denied rules disappear."""
     first = api.allow(share.id, "10.0.0.0/8")
@@ -148,6 +150,7 @@ def test_storage_that_is_away_for_a_moment(api: Api, driver: FakeDriver, share: 
     assert api.messages() == []
 
 
+@pytest.mark.every_database
 def test_snapshot_revert_and_clone(api: Api, driver: FakeDriver, share: Share):
     """The share goes back to its snapshot, and a new share begins as it."""
     driver.fill(share.instance.id, "old")

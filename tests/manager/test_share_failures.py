@@ -6,6 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.networks import DatabaseRegistry
 from abaca.drivers.fake import FakeDriver
@@ -18,6 +20,8 @@ from abaca.network.plugin import PluginHost
 from abaca.network.standalone import StandalonePlugin
 from abaca.states import ShareStatus
 from support.control_plane import Api, StartManager, backend
+
+pytestmark = pytest.mark.every_database
 
 MODE = DriverMode.MANAGED
 

@@ -9,6 +9,8 @@ from abaca.modes import DriverMode
 from abaca.states import ShareStatus
 from support.control_plane import Api, StartManager, backend
 
+pytestmark = pytest.mark.every_database
+
 
 @pytest.mark.parametrize("mode", DriverMode)
 def test_share_comes_and_goes(api: Api, start: StartManager, mode: DriverMode):

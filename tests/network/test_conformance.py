@@ -82,6 +82,7 @@ class TestStandaloneRouted(NetworkMakerSuite):
         return standalone_subject(database, values, DriverMode.MANAGED, capacity=13, tenant=tenant)
 
 
+@pytest.mark.every_database
 class TestStandaloneOwn(NetworkMakerSuite):
     """On a network made for a share network that names none."""
 

@@ -296,6 +296,7 @@ def test_ipv6_64_needs_no_walk(database: Database) -> None:
         assert tx.scalar(select(func.count()).select_from(tables.address_gaps)) <= 2
 
 
+@pytest.mark.every_database
 def test_32_owners_on_31_addresses(database: Database) -> None:
     """In parallel, 31 get one each and exactly one is told that there is none."""
     ledger = DatabaseLedger(database)
@@ -315,6 +316,7 @@ def test_32_owners_on_31_addresses(database: Database) -> None:
     assert found.count(None) == 1
 
 
+@pytest.mark.every_database
 def test_wrong_gaps_mend_themselves(database: Database) -> None:
     """If the gaps offer a taken address, the primary key refuses it and they are made anew."""
     ledger = DatabaseLedger(database)
@@ -334,6 +336,7 @@ def test_wrong_gaps_mend_themselves(database: Database) -> None:
     assert second == IPv4Address(BASE + 2)
 
 
+@pytest.mark.every_database
 def test_exhaustion_takes_nothing(database: Database) -> None:
     """All or nothing: a claim too many leaves the pool as it was."""
     ledger = DatabaseLedger(database)
@@ -365,6 +368,7 @@ def test_usage(database: Database) -> None:
     )
 
 
+@pytest.mark.every_database
 def test_pools_by_prefix(database: Database) -> None:
     """Prefixes are taken literally, wildcards of SQL included."""
     ledger = DatabaseLedger(database)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,9 @@ from abaca.model.share_network import ShareNetwork
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(database_url: str) -> Iterator[Database]:
     """An empty database."""
-    database = Database(f"sqlite:///{tmp_path}/abaca.db")
+    database = Database(database_url)
     database.create_schema()
     yield database
     database.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,9 @@ from support.share_world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(database_url: str) -> Iterator[World]:
     """Backends, types and share networks, in a database of its own."""
-    db = Database(f"sqlite:///{tmp_path}/abaca.db")
+    db = Database(database_url)
     db.create_schema()
     yield World(db).set_up()
     db.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, update
@@ -17,15 +16,17 @@ from abaca.errors import OverLimit
 from abaca.model.quota import DEFAULT_LIMITS, UNLIMITED, Resource, Scope
 from abaca.share.quota import limits, reserve, usages
 
+pytestmark = pytest.mark.every_database
+
 ALICE = Context(user_id="alice", project_id="red", roles=frozenset(), request_id="r")
 RITA = Context(user_id="rita", project_id="red", roles=frozenset(), request_id="r")
 RED = Scope(project_id="red")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(database_url: str) -> Iterator[Database]:
     """A database with the share types ``gold`` and ``slow``."""
-    database = Database(f"sqlite:///{tmp_path}/abaca.db")
+    database = Database(database_url)
     database.create_schema()
     with database.write() as tx:
         for name in ("gold", "slow"):

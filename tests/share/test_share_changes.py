@@ -62,6 +62,7 @@ def allow(world: World, share: Share, access_to: str, level: str | None = None) 
         ).id
 
 
+@pytest.mark.every_database
 def test_extend_records_what_is_wanted(world: World) -> None:
     """The share keeps its size until the manager is done, and is queued once."""
     share = finished(world, world.create())
@@ -84,6 +85,7 @@ def test_shrink_back_while_extending(world: World) -> None:
     assert (now.instance.wanted_size, now.instance.status) == (3, ShareStatus.SHRINKING)
 
 
+@pytest.mark.every_database
 def test_parallel_extends_never_overshoot_the_quota(world: World) -> None:
     """What was granted to others counts, though no share has grown yet."""
     made = [finished(world, world.create(size=1)) for _ in range(8)]
@@ -141,6 +143,7 @@ def test_rules_are_accepted_while_the_share_is_created(world: World) -> None:
     assert len(world.tasks()) == 1
 
 
+@pytest.mark.every_database
 def test_two_spellings_are_one_rule(world: World) -> None:
     """Whoever asks at the same time in other words is refused, and one rule is made."""
     share = finished(world, world.create())
@@ -166,6 +169,7 @@ def test_access_to_stays_as_it_was_written(world: World) -> None:
     assert (rule.access_to, rule.access_level) == ("FD00:0::/64", "rw")
 
 
+@pytest.mark.every_database
 def test_allow_during_deny_is_a_new_rule(world: World) -> None:
     """The rule on its way out makes room for one with another level."""
     share = finished(world, world.create())
@@ -211,6 +215,7 @@ def test_snapshot_waits_in_the_lane_of_its_share(world: World) -> None:
     assert taken.instance.share_instance_id == share.instance.id
 
 
+@pytest.mark.every_database
 def test_clone_lands_on_its_source(world: World) -> None:
     """A share made from a snapshot is on the same share server, and echoes what was asked."""
     network = world.names["red_net"]
@@ -240,6 +245,7 @@ def test_clone_of_another_projects_snapshot(world: World) -> None:
         world.create(ADMIN, snapshot_id=taken.id)
 
 
+@pytest.mark.every_database
 def test_snapshot_in_use_stays(world: World) -> None:
     """A snapshot that a share is being made from, or reverted to, can't go."""
     share = finished(world, world.create())
@@ -256,6 +262,7 @@ def test_snapshot_in_use_stays(world: World) -> None:
     assert (now.status, now.revert_to) == (ShareStatus.REVERTING, taken.id)
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("number", [1, 12])
 def test_detail_takes_a_constant_number_of_statements(world: World, number: int) -> None:
     """However many shares a page has, it is read with five statements and a transaction."""

@@ -16,9 +16,8 @@ from abaca.share.choices import Defaults
 from abaca.states import ShareStatus
 from support.share_world import ADMIN, BLUE, RED, World
 
-pytestmark = pytest.mark.every_database
 
-
+@pytest.mark.every_database
 def test_placed_recorded_and_queued(world: World) -> None:
     """A new share has a place, an export ID and one task in its own lane."""
     share = world.create()
@@ -31,6 +30,7 @@ def test_placed_recorded_and_queued(world: World) -> None:
     assert world.tasks() == [("share", instance.id, "node1@one", instance.id)]
 
 
+@pytest.mark.every_database
 def test_lane_of_a_share_server(world: World) -> None:
     """Shares of one share server wait for each other, and have export IDs of their own."""
     wanted = {"share_type": "silver", "share_network_id": world.names["red_net"]}
@@ -62,6 +62,7 @@ def test_no_room_tells_why(world: World) -> None:
     assert "flat_multi_svm" in text
 
 
+@pytest.mark.every_database
 def test_what_was_asked_is_kept_for_another_placement(world: World) -> None:
     """Zone, network and hints are with the share, for when it has to go elsewhere."""
     first = world.create()
@@ -147,6 +148,7 @@ def test_single_takes_no_default_network(world: World) -> None:
     assert share.effective_share_network_id is None
 
 
+@pytest.mark.every_database
 def test_parallel_creates_never_overshoot_the_quota(world: World) -> None:
     """Of 24 creates at once with a quota of 7, exactly 7 succeed."""
     with world.db.write() as tx:
@@ -167,6 +169,7 @@ def test_parallel_creates_never_overshoot_the_quota(world: World) -> None:
     assert len(world.tasks()) == 7
 
 
+@pytest.mark.every_database
 def test_parallel_creates_never_overfill_a_pool(world: World) -> None:
     """Of 12 creates of 20 GiB at once in a pool of 100, exactly 5 find room."""
     with ThreadPoolExecutor(6) as threads:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,9 @@ from support.task_queue import Queue
 
 
 @pytest.fixture
-def tasks(tmp_path: Path) -> Iterator[Queue]:
+def tasks(database_url: str) -> Iterator[Queue]:
     """An empty task queue."""
-    db = Database(f"sqlite:///{tmp_path}/abaca.db")
+    db = Database(database_url)
     db.create_schema()
     queue = Queue(db)
     yield queue

@@ -13,6 +13,8 @@ from abaca.work.identity import dead_workers, worker_name
 from abaca.work.lease import Lease
 from support.task_queue import HERE, Queue
 
+pytestmark = pytest.mark.every_database
+
 
 def test_asking_twice_is_one_task(tasks: Queue):
     """A second request bumps the generation, and never puts the task off."""

@@ -6,11 +6,15 @@ import threading
 import time
 from dataclasses import replace
 
+import pytest
+
 from abaca.errors import BackendUnavailable, DatabaseUnavailable, DriverError
 from abaca.steps import step
 from abaca.work.identity import worker_name
 from abaca.work.lease import Lease
 from support.task_queue import FAST, Gate, Queue, Script
+
+pytestmark = pytest.mark.every_database
 
 
 @step("test.pause")

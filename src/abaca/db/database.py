@@ -1,9 +1,10 @@
 """One database: transactions that either read or write, on SQLite, PostgreSQL or MariaDB.
 
-SQLite runs in WAL mode with ``synchronous = FULL`` (what was accepted is
-durable). Writers start with BEGIN IMMEDIATE, since a deferred transaction that
-reads and then writes fails at once when another wrote; inside a process they
-queue up first come, first served, because SQLite's busy handler starves some.
+What a connection is set up with is in `abaca.db.engine`. SQLite runs in WAL
+mode with ``synchronous = FULL`` (what was accepted is durable). Its writers
+start with BEGIN IMMEDIATE, since a deferred transaction that reads and then
+writes fails at once when another wrote; inside a process they queue up first
+come, first served, because SQLite's busy handler starves some.
 """
 
 from __future__ import annotations
@@ -17,17 +18,13 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, get_origin, get_type_hints
 
-from sqlalchemy import Connection, CursorResult, Executable, Row, Table, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Connection, CursorResult, Executable, Row, Table
 
-from abaca import errors
+from abaca.db.engine import begin_read, kind_of, make_engine, translated
 from abaca.db.tables import metadata
 from abaca.steps import fault
 
 T = TypeVar("T")
-BUSY_SECONDS = 60
 
 
 @dataclass(slots=True)
@@ -60,8 +57,8 @@ class Tx:
 
     @property
     def dialect(self) -> str:
-        """``sqlite``, ``postgresql`` or ``mysql``."""
-        return self.connection.dialect.name
+        """``sqlite``, ``postgresql`` or ``mysql`` (MariaDB too)."""
+        return kind_of(self.connection.dialect.name)
 
 
 @cache
@@ -132,16 +129,10 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 32) -> None:
-        self.engine = create_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
-            pool_pre_ping=not url.startswith("sqlite"),
-        )
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.engine = make_engine(url, pool_size)
+        self.kind = kind_of(self.engine.dialect.name)
+        self.is_sqlite = self.kind == "sqlite"
         self._writers = _FifoLock()
-        if self.is_sqlite:
-            event.listen(self.engine, "connect", _prepare_sqlite)
 
     def create_schema(self) -> None:
         """Make all tables that are missing (tests; a service migrates instead)."""
@@ -161,9 +152,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A transaction that sees one state and writes nothing."""
-        with _translated(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN")
+        with translated(), self.engine.connect() as connection:
+            begin_read(connection, self.kind)
             try:
                 yield Tx(connection)
             finally:
@@ -183,7 +173,7 @@ class Database:
             action()
 
     def _write(self) -> Generator[Tx, None, Tx]:
-        with _translated(), self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             tx = Tx(connection)
@@ -206,28 +196,3 @@ def _end(connection: Connection, statement: str) -> None:
     raw = connection.connection.dbapi_connection
     if raw is not None and raw.in_transaction:
         raw.execute(statement)
-
-
-def _prepare_sqlite(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
-    # Transactions are begun by hand: the sqlite3 module would begin them too late.
-    dbapi.isolation_level = None
-    for pragma in (
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        f"busy_timeout = {BUSY_SECONDS * 1000}",
-        "temp_store = MEMORY",
-    ):
-        dbapi.execute(f"PRAGMA {pragma}")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, PoolTimeoutError) as error:
-        raise errors.DatabaseUnavailable(f"database: {error}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise errors.DatabaseUnavailable(f"database: {error}") from error
-        raise

@@ -6,6 +6,8 @@ is something to do: `HEAD` is what it would find in ``migrations/versions``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -13,7 +15,7 @@ from sqlalchemy import inspect
 from sqlalchemy import text as sql
 
 from abaca.db.database import Database, Tx
-from abaca.errors import ConfigError
+from abaca.errors import ConfigError, DatabaseUnavailable
 
 log = structlog.get_logger()
 
@@ -21,6 +23,7 @@ HEAD = "0002"
 """The newest revision; a test compares it with the files."""
 
 FOLDER = Path(__file__).parent / "migrations"
+LOCK_SECONDS = 300
 _TABLE = "alembic_version"
 _LOCK = 0x6162616361
 
@@ -34,24 +37,39 @@ def version(db: Database) -> str | None:
 def upgrade(db: Database) -> bool:
     """Migrate to `HEAD`; True if there was something to do.
 
-    Processes that start at the same time wait for the first. ConfigError if the database
-    is newer than this code.
+    Processes that start at the same time wait for the first. One that is
+    killed leaves nothing half done, or, on MariaDB, what the next one goes on
+    with. ConfigError if the database is newer than this code.
     """
     if version(db) == HEAD:
         return False
-    with db.write() as tx:
-        if tx.dialect == "postgresql":
-            tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        elif tx.dialect == "mysql":
-            tx.execute(sql("SELECT GET_LOCK('abaca-migrate', 300)"))
+    with db.write() as tx, _alone(tx):
         before = _version(tx)
         if before == HEAD:
             return False
         _run(tx, before)
-        if tx.dialect == "mysql":
-            tx.execute(sql("SELECT RELEASE_LOCK('abaca-migrate')"))
     log.info("database_migrated", before=before, now=HEAD)
     return True
+
+
+@contextmanager
+def _alone(tx: Tx) -> Iterator[None]:
+    """No other process migrates meanwhile; on SQLite there is one writer anyway."""
+    if tx.dialect == "postgresql":
+        tx.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        yield
+    elif tx.dialect == "mysql":
+        # Of this database, not of the whole server: its names are one space.
+        name = "CONCAT('abaca-', SHA1(DATABASE()))"
+        if tx.scalar(sql(f"SELECT GET_LOCK({name}, {LOCK_SECONDS})")) != 1:
+            raise DatabaseUnavailable("another process is migrating the database")
+        try:
+            yield
+        finally:
+            tx.execute(sql(f"SELECT RELEASE_LOCK({name})"))
+    else:
+        yield
 
 
 def _version(tx: Tx) -> str | None:

@@ -22,6 +22,9 @@ metadata = MetaData(
 
 Id = String(36)
 Name = String(255)
+# The ID of a project, user or share type that is one part of a long key: MariaDB's
+# keys have at most 3072 bytes, and it counts four for each character.
+KeyPart = String(255).with_variant(mysql.VARCHAR(128), "mysql", "mariadb")
 
 
 class UtcDateTime(types.TypeDecorator[datetime]):

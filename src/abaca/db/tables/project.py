@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Boolean, Column, Integer, String, Table, Text, UniqueConstraint
 
-from abaca.db.tables.base import Name, UtcDateTime, id_column, metadata, reference, stamps
+from abaca.db.tables.base import KeyPart, Name, UtcDateTime, id_column, metadata, reference, stamps
 
 projects = Table(
     "projects",
@@ -23,10 +23,10 @@ projects = Table(
 quotas = Table(
     "quotas",
     metadata,
-    Column("project_id", Name, primary_key=True),
+    Column("project_id", KeyPart, primary_key=True),
     # Empty where the limit is the project's own.
-    Column("user_id", Name, primary_key=True),
-    Column("share_type_id", Name, primary_key=True),
+    Column("user_id", KeyPart, primary_key=True),
+    Column("share_type_id", KeyPart, primary_key=True),
     Column("resource", String(64), primary_key=True),
     Column("hard_limit", Integer, nullable=False),
 )

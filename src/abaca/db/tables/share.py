@@ -17,13 +17,22 @@ from sqlalchemy import (
     true,
 )
 
-from abaca.db.tables.base import Id, Name, UtcDateTime, id_column, metadata, reference, stamps
+from abaca.db.tables.base import (
+    Id,
+    KeyPart,
+    Name,
+    UtcDateTime,
+    id_column,
+    metadata,
+    reference,
+    stamps,
+)
 
 share_servers = Table(
     "share_servers",
     metadata,
     id_column(),
-    Column("project_id", Name, nullable=False),
+    Column("project_id", KeyPart, nullable=False),
     reference("share_network_id", "share_networks.id"),
     Column("host", Name, nullable=False),  # host@backend
     Column("availability_zone", Name, nullable=False),

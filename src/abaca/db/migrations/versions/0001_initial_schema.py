@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from abaca.db.tables.base import UtcDateTime
+from abaca.db.tables.base import KeyPart, UtcDateTime
 
 revision = "0001"
 down_revision = None
@@ -145,9 +145,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "quotas",
-        sa.Column("project_id", sa.String(length=255), nullable=False),
-        sa.Column("user_id", sa.String(length=255), nullable=False),
-        sa.Column("share_type_id", sa.String(length=255), nullable=False),
+        sa.Column("project_id", KeyPart, nullable=False),
+        sa.Column("user_id", KeyPart, nullable=False),
+        sa.Column("share_type_id", KeyPart, nullable=False),
         sa.Column("resource", sa.String(length=64), nullable=False),
         sa.Column("hard_limit", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint(
@@ -351,7 +351,7 @@ def upgrade() -> None:
     op.create_table(
         "share_servers",
         sa.Column("id", sa.String(length=36), nullable=False),
-        sa.Column("project_id", sa.String(length=255), nullable=False),
+        sa.Column("project_id", KeyPart, nullable=False),
         sa.Column("share_network_id", sa.String(length=36), nullable=False),
         sa.Column("host", sa.String(length=255), nullable=False),
         sa.Column("availability_zone", sa.String(length=255), nullable=False),

@@ -1,0 +1,151 @@
+"""Connections to each kind of database, set up so that transactions mean the same on all.
+
+Writers read what is committed, and lock what they change (READ COMMITTED: on
+MariaDB it also does without most gap locks, which Galera has none of). Readers
+see one state (REPEATABLE READ, which blocks nobody). Nobody waits for ever: not
+for a lock, not for a host that is gone, and the database does not wait for one
+that died in the middle of a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from abaca import errors
+
+BUSY_SECONDS = 60
+LOCK_SECONDS = 20
+"""How long a lock is waited for; then the transaction fails, and is tried again."""
+IDLE_SECONDS = 60
+"""After how long the database ends a transaction of which it hears nothing more."""
+RECYCLE_SECONDS = 1800
+_CONNECT: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "connect_timeout": 10,
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    },
+    "mysql": {"connect_timeout": 10, "read_timeout": 300, "write_timeout": 60},
+}
+# A standby that was taken for the server, or a server that is being replaced.
+_READ_ONLY = "25006"
+_DRIVERS = {
+    "postgresql": ("postgresql+psycopg", "abaca[postgresql]"),
+    "mysql": ("mysql+pymysql", "abaca[mysql]"),
+}
+
+
+def kind_of(name: str) -> str:
+    """``sqlite``, ``postgresql`` or ``mysql`` (MariaDB too) from SQLAlchemy's dialect name."""
+    return "mysql" if name == "mariadb" else name
+
+
+def make_engine(url: str, pool_size: int) -> Engine:
+    """An engine whose connections are set up; it connects at its first use.
+
+    ConfigError if the Python package for this kind of database is missing.
+    """
+    where = with_driver(url)
+    kind = kind_of(where.get_backend_name())
+    sizes = {"pool_size": pool_size, "max_overflow": pool_size}
+    if kind == "sqlite":
+        engine = create_engine(where, **sizes)
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    asked = {name: value for name, value in _CONNECT[kind].items() if name not in where.query}
+    try:
+        engine = create_engine(
+            where,
+            **sizes,
+            connect_args=asked,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            pool_recycle=RECYCLE_SECONDS,
+        )
+    except ImportError as error:
+        package = _DRIVERS[kind][1]
+        text = f"[database] connection: {error.name or error} is not installed"
+        raise errors.ConfigError([f"{text}; pip install '{package}'"]) from error
+    event.listen(
+        engine, "connect", _prepare_postgresql if kind == "postgresql" else _prepare_mariadb
+    )
+    return engine
+
+
+def with_driver(url: str) -> URL:
+    """The URL with the driver that Abaca uses, where it names none. ConfigError if it is none."""
+    try:
+        where = make_url(url)
+        kind = kind_of(where.get_backend_name())
+    except (ValueError, NoSuchModuleError, errors.AbacaError) as error:
+        raise errors.ConfigError([f"[database] connection: {error}"]) from error
+    if "+" in where.drivername or kind not in _DRIVERS:
+        return where
+    return where.set(drivername=_DRIVERS[kind][0])
+
+
+def begin_read(connection: Connection, kind: str) -> None:
+    """What follows on this connection sees one state until its end."""
+    if kind == "sqlite":
+        connection.exec_driver_sql("BEGIN")
+    elif kind == "postgresql":
+        connection.execution_options(isolation_level="REPEATABLE READ")
+    else:
+        # For the next transaction alone: one round trip, and nothing to set back.
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Deadlocks, lost connections and the like become DatabaseUnavailable."""
+    try:
+        yield
+    except (OperationalError, PoolTimeoutError) as error:
+        raise errors.DatabaseUnavailable(f"database: {error}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _READ_ONLY:
+            raise errors.DatabaseUnavailable(f"database: {error}") from error
+        raise
+
+
+def _prepare_sqlite(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
+    # Transactions are begun by hand: the sqlite3 module would begin them too late.
+    dbapi.isolation_level = None
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        "temp_store = MEMORY",
+    ):
+        dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgresql(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
+    dbapi.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    dbapi.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    dbapi.execute("SET timezone = 'UTC'")
+    dbapi.commit()
+
+
+def _prepare_mariadb(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
+    settings = [
+        # Whatever the server's own is: nothing is cut to fit in silence.
+        "sql_mode = 'TRADITIONAL'",
+        "time_zone = '+00:00'",
+        f"innodb_lock_wait_timeout = {LOCK_SECONDS}",
+    ]
+    if "MariaDB" in dbapi.get_server_info():
+        settings.append(f"idle_transaction_timeout = {IDLE_SECONDS}")
+    with dbapi.cursor() as cursor:
+        cursor.execute(f"SET SESSION {', '.join(settings)}")

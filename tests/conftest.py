@@ -1,0 +1,61 @@
+"""What tests of every kind may ask for: a database, on each server that Abaca runs on.
+
+A test that is marked ``every_database`` runs once on each (the environment variable
+``ABACA_TEST_DATABASES`` names fewer), every other test on SQLite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.databases import Databases, wanted
+
+EMPTY, READY = "empty_url", "database_url"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the marked tests on every kind of database."""
+    if metafunc.definition.get_closest_marker("every_database") is None:
+        return
+    for name in (EMPTY, READY):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, wanted(), indirect=True)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """The database servers of this test process."""
+    servers = Databases()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture
+def database_url(
+    request: pytest.FixtureRequest, tmp_path: Path, databases: Databases
+) -> Iterator[str]:
+    """A database without rows; on SQLite without tables too: `Database.create_schema` is right."""
+    kind = getattr(request, "param", "sqlite")
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/abaca.db"
+        return
+    url = databases.take(kind)
+    yield url
+    databases.give_back(kind, url)
+
+
+@pytest.fixture
+def empty_url(
+    request: pytest.FixtureRequest, tmp_path: Path, databases: Databases
+) -> Iterator[str]:
+    """A database with nothing in it, not even tables."""
+    kind = getattr(request, "param", "sqlite")
+    if kind == "sqlite":
+        yield f"sqlite:///{tmp_path}/empty.db"
+        return
+    url = databases.server(kind).create()
+    yield url
+    databases.server(kind).drop(url)

@@ -1,0 +1,72 @@
+"""A database for each test, on each kind of server: emptied ones are used again."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+
+from sqlalchemy import exists, literal_column, select, union_all
+
+from abaca.db import migrate
+from abaca.db.database import Database
+from abaca.db.tables import metadata
+from abaca.testing.databases import SERVERS, DatabaseServer, serving
+
+VARIABLE = "ABACA_TEST_DATABASES"
+"""Which kinds the tests that are marked ``every_database`` run on, separated by commas."""
+KINDS = ("sqlite", *SERVERS)
+_FULL = union_all(
+    *(
+        select(literal_column(f"'{table.name}'")).where(exists(select(1).select_from(table)))
+        for table in metadata.sorted_tables
+    )
+)
+"""Which tables have rows: asked at once."""
+
+
+def wanted() -> list[str]:
+    """The kinds to test on: all, or those that the environment names."""
+    found = [item.strip() for item in os.environ.get(VARIABLE, ",".join(KINDS)).split(",")]
+    if unknown := sorted(set(found) - set(KINDS)):
+        raise ValueError(f"{VARIABLE}: {', '.join(unknown)}: write any of {', '.join(KINDS)}")
+    return found
+
+
+class Databases:
+    """The servers of this test process, each started when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._servers: dict[str, DatabaseServer] = {}
+        self._unused: dict[str, list[str]] = {kind: [] for kind in SERVERS}
+        self._stack = ExitStack()
+
+    def server(self, kind: str) -> DatabaseServer:
+        """The server of that kind."""
+        if kind not in self._servers:
+            self._servers[kind] = self._stack.enter_context(serving(kind))
+        return self._servers[kind]
+
+    def take(self, kind: str) -> str:
+        """The URL of a database with all tables and no rows; `give_back` it."""
+        if self._unused[kind]:
+            return self._unused[kind].pop()
+        url = self.server(kind).create()
+        db = Database(url)
+        migrate.upgrade(db)
+        db.close()
+        return url
+
+    def give_back(self, kind: str, url: str) -> None:
+        """Empty it, for the next test: making the tables anew takes seconds on MariaDB."""
+        db = Database(url)
+        with db.write() as tx:
+            full = set(tx.execute(_FULL).scalars())
+            for table in reversed(metadata.sorted_tables):
+                if table.name in full:
+                    tx.execute(table.delete())
+        db.close()
+        self._unused[kind].append(url)
+
+    def close(self) -> None:
+        """Stop every server, and remove all that was in them."""
+        self._stack.close()
