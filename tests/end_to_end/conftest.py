@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,15 @@ def site_config() -> str:
 
 
 @pytest.fixture(scope="module")
-def site(site_config: str) -> Iterator[Site]:
+def beside() -> Callable[[Site], AbstractContextManager[object]]:
+    """What runs on the storage host beside Abaca, from before to after; a module may have more."""
+    return lambda _site: nullcontext()
+
+
+@pytest.fixture(scope="module")
+def site(
+    site_config: str, beside: Callable[[Site], AbstractContextManager[object]]
+) -> Iterator[Site]:
     """A running service with a share type per backend and two projects."""
     root = Path("/tmp", f"{leftovers.PREFIX}{secrets.token_hex(3)}")  # noqa: S108 - image files
     leftovers.claim(root)
@@ -129,7 +138,7 @@ def site(site_config: str) -> Iterator[Site]:
     site = Site(root=root, topology=topology, service=service)
     try:
         topology.build()
-        with topology.inside():
+        with topology.inside(), beside(site):
             service.prepare(site_config)
             service.start()
             _log_in(site)

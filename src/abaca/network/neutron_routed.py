@@ -130,10 +130,11 @@ class ServiceNetworks:
             return self._remote.create_subnet(body)
         except NetworkNotFound as error:
             raise NetworkUnavailable(f"network {network.id} has just gone") from error
-        except InvalidNetwork as error:
-            # Another process was faster with the same one?
-            if len(self._subnets(network)) > len(network.subnet_ids):
-                raise NetworkUnavailable(f"network {network.id} is being made") from error
+        except InvalidNetwork:
+            # Another process may have been faster with the same one.
+            for item in self._subnets(network):
+                if item.value.cidr.version == cidr.version:
+                    return item
             raise
 
     def _avoid(self, router_id: str) -> list[IPNetwork]:
@@ -233,13 +234,30 @@ class ServiceNetworks:
 
     def collect(self, keys: Collection[str], older_than: datetime) -> list[str]:
         """Remove networks of ours of a known age whose subnet key nobody needs."""
-        removed = []
-        for network in self._ours():
-            key = network.name.removeprefix(self._prefix)
-            young = network.created_at is None or network.created_at >= older_than
-            if key not in keys and not young and self.remove(key):
-                removed.append(f"network {network.id} of share network subnet {key}")
-        return removed
+        lost = self._unneeded(keys, older_than)
+        return [_told(network, key) for network, key in lost if self.remove(key)]
+
+    def orphans(
+        self, keys: Collection[str], older_than: datetime, ports: Collection[str]
+    ) -> list[str]:
+        """What `collect` would remove, once these ports are gone."""
+        return [
+            _told(network, key)
+            for network, key in self._unneeded(keys, older_than)
+            if all(port.id in ports for port in self._others(network.id))
+        ]
+
+    def _unneeded(
+        self, keys: Collection[str], older_than: datetime
+    ) -> list[tuple[NeutronNetwork, str]]:
+        """Networks of ours of a known age, each with its subnet key, that nobody needs."""
+        return [
+            (network, key)
+            for network in self._ours()
+            if (key := network.name.removeprefix(self._prefix)) not in keys
+            and network.created_at is not None
+            and network.created_at < older_than
+        ]
 
     def tenant_routes(self, subnet: SubnetRef) -> tuple[Route, ...]:
         """How machines on the tenant's subnet reach ours, if its router is not their gateway."""
@@ -253,6 +271,10 @@ class ServiceNetworks:
             and address.version == ours.cidr.version
             and address != theirs.value.gateway
         )
+
+
+def _told(network: NeutronNetwork, key: str) -> str:
+    return f"network {network.id} of share network subnet {key}"
 
 
 def _description(key: str) -> str:

@@ -49,6 +49,10 @@ driver = noop
 quota_network = -1
 quota_subnet = -1
 quota_port = -1
+quota_router = -1
+quota_rbac_policy = -1
+quota_security_group = -1
+quota_security_group_rule = -1
 [ml2]
 type_drivers = flat,vlan,vxlan,geneve
 project_network_types = vxlan,geneve,vlan

@@ -1,0 +1,211 @@
+"""Shares over Neutron networks: the addresses are its ports, and tenants mount by them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from abaca.demo import nfs
+from abaca.demo.topology import DIRECT_CIDR, UNDERLAY_HOST, VLAN_CIDR
+from support.neutron.server import AGENT_HOST, NeutronServer, empty_database, installed
+from support.neutron.world import SERVICE_PROJECT, Cloud
+
+pytestmark = [
+    pytest.mark.dataplane,
+    pytest.mark.slow,
+    pytest.mark.xdist_group("neutron"),
+    pytest.mark.timeout(600),
+]
+
+PORT = 9696
+ACCESS = f"""\
+network_plugin = neutron
+auth_type = none
+endpoint_override = http://127.0.0.1:{PORT}
+noauth_project_id = {SERVICE_PROJECT}
+owner_tag = abaca-test
+"""
+CONFIG = f"""\
+[DEFAULT]
+host = demo
+state_path = {{root}}/state
+listen_address = 127.0.0.1
+listen_port = 8786
+auth_strategy = builtin
+enabled_share_backends = cluster1, direct, vlan
+
+[cluster1]
+share_driver = linux
+driver_mode = flat_multi_svm
+network_config_group = flat1
+storage_path = {{root}}/cluster1
+bridge_mappings = flat:br-flat1
+
+[direct]
+share_driver = linux
+driver_mode = managed_multi_svm
+network_config_group = tenants
+storage_path = {{root}}/direct
+vxlan_local = {UNDERLAY_HOST}
+vxlan_device = br-under
+vxlan_peers = 172.30.0.201, 172.30.0.202
+
+[vlan]
+share_driver = linux
+driver_mode = managed_multi_svm
+network_config_group = tenants
+storage_path = {{root}}/vlan
+vlan_mappings = physnet1:br-vlan
+ovs_db = unix:{{root}}/ovs/db.sock
+
+[flat1]
+{ACCESS}
+network = lab-flat1
+
+[tenants]
+{ACCESS}
+binding_host = {AGENT_HOST}
+"""
+FLAT_CIDR = "10.10.0.0/24"
+FLAT_NETWORK = {
+    "name": "lab-flat1",
+    "provider:network_type": "flat",
+    "provider:physical_network": "flat1",
+}
+
+
+def pool(cidr: str) -> dict[str, object]:
+    """Where Neutron may take addresses: not those that machines of the demonstration have."""
+    net = ip_network(cidr)
+    return {"allocation_pools": [{"start": str(net[10]), "end": str(net[99])}]}
+
+
+@pytest.fixture(scope="module")
+def neutron(tmp_path_factory: pytest.TempPathFactory) -> NeutronServer:
+    """Not started yet: it will run on the storage host, which is to be made."""
+    empty_database(installed())
+    return NeutronServer(home=tmp_path_factory.mktemp("neutron"), port=PORT)
+
+
+@pytest.fixture(scope="module")
+def beside(neutron: NeutronServer) -> Callable[[Any], AbstractContextManager[object]]:
+    """Neutron with the operator's flat network."""
+
+    @contextmanager
+    def running(_site: Any) -> Iterator[None]:
+        neutron.start()
+        try:
+            cloud = Cloud(neutron.url)
+            cloud.subnet(cloud.network(**FLAT_NETWORK), FLAT_CIDR, **pool(FLAT_CIDR))
+            yield
+        finally:
+            neutron.stop()
+
+    return running
+
+
+@pytest.fixture(scope="module")
+def site_config() -> str:
+    """Backends whose addresses are Neutron's."""
+    return CONFIG
+
+
+@pytest.fixture(scope="module")
+def cloud(site: Any, neutron: NeutronServer) -> Cloud:
+    """The operator's and the tenants' hands, on the storage host."""
+    assert site
+    return Cloud(neutron.url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A backend, and the wire on which alice's machine is already."""
+
+    backend: str
+    cidr: str
+    provider: dict[str, object] | None
+    """None in flat mode."""
+
+
+PLACES = [
+    Place(backend="cluster1", cidr=FLAT_CIDR, provider=None),
+    Place(
+        backend="direct",
+        cidr=DIRECT_CIDR,
+        provider={"provider:network_type": "vxlan", "provider:segmentation_id": 5201},
+    ),
+    Place(
+        backend="vlan",
+        cidr=VLAN_CIDR,
+        provider={
+            "provider:network_type": "vlan",
+            "provider:physical_network": "physnet1",
+            "provider:segmentation_id": 201,
+        },
+    ),
+]
+
+
+def share_network(site: Any, cloud: Cloud, place: Place) -> Any:
+    """A share network of alice's; managed: on a new Neutron network of her project."""
+    name = f"{place.backend}-{secrets.token_hex(2)}"
+    networks = site.clients["alice"].share_networks
+    if place.provider is None:
+        return networks.create(name=name)
+    probe = networks.create(name="probe")
+    project = probe.project_id
+    networks.delete(probe)
+    for old in cloud.call("GET", "/networks", query={"project_id": project})["networks"]:
+        cloud.clear(old["id"])
+    network = cloud.network(project=project, **place.provider)
+    subnet = cloud.subnet(network, place.cidr, **pool(place.cidr))
+    return networks.create(name=name, neutron_net_id=network["id"], neutron_subnet_id=subnet["id"])
+
+
+def share_on(site: Any, network: Any, backend: str) -> Any:
+    """A share being created."""
+    shares = site.clients["alice"].shares
+    return shares.create("NFS", 1, share_type=backend, share_network=network)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.backend)
+def test_mount(site: Any, cloud: Cloud, place: Place):
+    """Alice writes and reads over her network; the export's address is that of one bound port."""
+    network = share_network(site, cloud, place)
+    share = site.settled(share_on(site, network, place.backend))
+    site.allow(share, site.alice.address({"cluster1": "flat1"}.get(place.backend, place.backend)))
+    export = site.export(share)
+    assert nfs.write(site.alice, export, "file", b"over neutron") == nfs.read(
+        site.alice, export, "file"
+    )
+    (port,) = cloud.ports(device_owner="abaca-test:share-server")
+    assert port["fixed_ips"][0]["ip_address"] == export.partition(":")[0]
+    assert ip_address(port["fixed_ips"][0]["ip_address"]) in ip_network(place.cidr)
+    assert port["binding:vif_type"] == ("unbound" if place.provider is None else "ovs")
+    server = site.clients["admin"].share_servers.get(port["device_id"])
+    assert server.share_network_id == network.id
+    site.clear()
+    assert not cloud.ports(device_owner="abaca-test:share-server")
+
+
+def test_neutron_is_away_for_a_while(site: Any, cloud: Cloud, neutron: NeutronServer):
+    """A share asked for while Neutron is down becomes available by itself, with one port."""
+    network = share_network(site, cloud, PLACES[1])
+    neutron.stop()
+    try:
+        share = share_on(site, network, "direct")
+        site.until(
+            lambda: "Neutron" in site.service.log.read_text(), "the plugin found nobody there"
+        )
+    finally:
+        neutron.start()
+    site.settled(share)
+    assert len(cloud.ports(device_owner="abaca-test:share-server")) == 1
+    site.clear()
+    assert not cloud.ports(device_owner="abaca-test:share-server")

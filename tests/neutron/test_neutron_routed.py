@@ -1,0 +1,242 @@
+"""Connectivity ``routed``: what the tenant must have, what it gets, and what is left."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import pytest
+
+from abaca.errors import InvalidNetwork, NetworkError, NetworkUnavailable
+from abaca.modes import DriverMode
+from abaca.network.neutron import NeutronPlugin
+from abaca.network.plugin import Claim, Label, Route, SubnetRef
+from support.neutron.world import TENANT, Cloud, plugin_on, values
+
+pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+
+SUPERNET = ip_network("10.254.0.0/16")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A tenant's network with a router, and a section."""
+
+    cloud: Cloud
+    network: dict[str, Any]
+    router: dict[str, Any]
+    section: dict[str, object]
+    subnet: SubnetRef
+
+    def plugin(self, **more: object) -> NeutronPlugin:
+        """A new instance."""
+        return plugin_on({**self.section, **more}, DriverMode.MANAGED)
+
+    def claim(self) -> Claim:
+        """Of a new share server."""
+        owner = str(uuid.uuid4())
+        return Claim(owner=owner, label=Label.USER, subnet=self.subnet.key, index=0)
+
+    def interfaces(self) -> list[dict[str, Any]]:
+        """The router's ports on networks other than the tenant's."""
+        found = self.cloud.ports(device_id=self.router["id"])
+        return [item for item in found if item["network_id"] != self.network["id"]]
+
+    def left(self) -> list[str]:
+        """What of ours is in Neutron."""
+        return self.cloud.left(str(self.section["owner_tag"]))
+
+
+@pytest.fixture
+def scene(cloud: Cloud) -> Scene:
+    """As tenants have it."""
+    network = cloud.network("192.168.20.0/24")
+    more = {"connectivity": "routed", "service_cidr": str(SUPERNET), "service_prefix": 28}
+    return Scene(
+        cloud=cloud,
+        network=network,
+        router=cloud.router(*network["subnet_list"]),
+        section=values(cloud.url, **more),
+        subnet=SubnetRef(
+            key=str(uuid.uuid4()),
+            project_id=TENANT,
+            net_id=network["id"],
+            subnet_id=network["subnet_list"][0]["id"],
+        ),
+    )
+
+
+def test_the_tenants_router_is_the_gateway(scene: Scene):
+    """Servers sit on a carved subnet whose gateway the tenant's router is; all goes with it."""
+    plugin, claim = scene.plugin(), scene.claim()
+    plugin.ensure_network(scene.subnet, host="h")
+    found = plugin.allocate(scene.subnet, [claim], host="h")
+    plugin.check(found)
+    part = found[0].segment.subnets[0]
+    assert part.cidr.prefixlen == 28
+    assert part.cidr.subnet_of(SUPERNET)
+    (interface,) = scene.interfaces()
+    assert ip_address(interface["fixed_ips"][0]["ip_address"]) == part.gateway
+    assert plugin.tenant_routes(scene.subnet) == ()
+    plugin.remove_network(scene.subnet, host="h")
+    plugin.check(found)
+    plugin.release([claim])
+    plugin.remove_network(scene.subnet, host="h")
+    assert not scene.left()
+    assert not scene.interfaces()
+
+
+def test_dual_stack(scene: Scene):
+    """With two supernets, the network has a subnet of each, and the router both gateways."""
+    plugin = scene.plugin(ipv6_service_cidr="fd00:254::/48")
+    plugin.ensure_network(scene.subnet, host="h")
+    plugin.ensure_network(scene.subnet, host="h")
+    found = plugin.allocate(scene.subnet, [scene.claim()], host="h")
+    assert [item.cidr.version for item in found[0].segment.subnets] == [4, 6]
+    gateways = {
+        ip_address(one["ip_address"]) for item in scene.interfaces() for one in item["fixed_ips"]
+    }
+    assert gateways == {item.gateway for item in found[0].segment.subnets}
+
+
+def test_no_router(scene: Scene):
+    """A subnet without a router: the message says what to make, and nothing is left."""
+    alone = scene.cloud.network("192.168.21.0/24")
+    subnet = SubnetRef(key="k", project_id=TENANT, net_id=alone["id"])
+    with pytest.raises(InvalidNetwork, match=r"has no router; .* make a router, and add"):
+        scene.plugin().ensure_network(subnet, host="h")
+    assert not scene.left()
+
+
+def test_router_that_is_not_the_gateway(scene: Scene):
+    """Machines of the tenant are told the route if their gateway is another."""
+    network = scene.cloud.network()
+    part = scene.cloud.subnet(network, "192.168.22.0/24", gateway_ip="192.168.22.254")
+    router = scene.cloud.router()
+    port = {"network_id": network["id"], "fixed_ips": [{"ip_address": "192.168.22.5"}]}
+    made = scene.cloud.call("POST", "/ports", {"port": {**port, "project_id": TENANT}})["port"]
+    path = f"/routers/{router['id']}/add_router_interface"
+    scene.cloud.call("PUT", path, {"port_id": made["id"]})
+    subnet = SubnetRef(
+        key=str(uuid.uuid4()), project_id=TENANT, net_id=network["id"], subnet_id=part["id"]
+    )
+    plugin = scene.plugin()
+    plugin.ensure_network(subnet, host="h")
+    ours = plugin.describe(subnet).subnets[0].cidr
+    hop = ip_address("192.168.22.5")
+    assert plugin.tenant_routes(subnet) == (Route(destination=ours, next_hop=hop),)
+
+
+def test_overlap_is_avoided(scene: Scene):
+    """What the router reaches already, by its subnets or its routes, is carved around."""
+    taken = scene.cloud.network("10.254.0.0/24")
+    path = f"/routers/{scene.router['id']}"
+    interface = {"subnet_id": taken["subnet_list"][0]["id"]}
+    scene.cloud.call("PUT", f"{path}/add_router_interface", interface)
+    routes = [{"destination": "10.254.1.0/24", "nexthop": "192.168.20.77"}]
+    scene.cloud.call("PUT", path, {"router": {"routes": routes}})
+    plugin = scene.plugin()
+    plugin.ensure_network(scene.subnet, host="h")
+    assert plugin.describe(scene.subnet).subnets[0].cidr == ip_network("10.254.2.0/28")
+
+
+def test_overlap_that_can_not_be_avoided(scene: Scene):
+    """A supernet that lies in the tenant's subnets: the message says what to configure."""
+    plugin = scene.plugin(service_cidr="192.168.20.0/26")
+    with pytest.raises(InvalidNetwork, match=r"192\.168\.20\.0/24.*configure another or a larger"):
+        plugin.ensure_network(scene.subnet, host="h")
+    plugin.remove_network(scene.subnet, host="h")
+    assert not scene.left()
+
+
+def test_quota_of_networks(scene: Scene):
+    """A used up quota says which, and nothing is left."""
+    project = uuid.uuid4().hex
+    scene.cloud.call("PUT", f"/quotas/{project}", {"quota": {"network": 0}})
+    with pytest.raises(InvalidNetwork, match=r"quota is used up .*network"):
+        scene.plugin(noauth_project_id=project).ensure_network(scene.subnet, host="h")
+    assert not scene.left()
+
+
+def test_interface_taken_away(scene: Scene):
+    """A tenant that removed our interface gets it back; until then servers are unavailable."""
+    plugin, claim = scene.plugin(), scene.claim()
+    plugin.ensure_network(scene.subnet, host="h")
+    found = plugin.allocate(scene.subnet, [claim], host="h")
+    (interface,) = scene.interfaces()
+    path = f"/routers/{scene.router['id']}/remove_router_interface"
+    scene.cloud.call("PUT", path, {"port_id": interface["id"]})
+    with pytest.raises(NetworkUnavailable, match="no router has an interface"):
+        plugin.check(found)
+    plugin.ensure_network(scene.subnet, host="h")
+    plugin.check(found)
+    assert plugin.allocate(scene.subnet, [claim], host="h") == found
+
+
+def test_made_by_several_at_once(scene: Scene):
+    """Hosts that need the network at the same moment end up with one network and one subnet."""
+
+    def until_done(plugin: NeutronPlugin) -> None:
+        for _ in range(20):
+            try:
+                plugin.ensure_network(scene.subnet, host="h")
+            except NetworkUnavailable:
+                continue
+            return
+        pytest.fail("it does not converge")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(until_done, [scene.plugin() for _ in range(4)]))
+    scene.plugin().ensure_network(scene.subnet, host="h")
+    assert len(scene.plugin().describe(scene.subnet).subnets) == 1
+    assert len(scene.left()) == 2, "a network and the router's port on it"
+
+
+def test_servers_come_and_go_at_once(scene: Scene):
+    """Removal by one server's host while another's arrives: nobody is left without a network."""
+    plugin = scene.plugin()
+
+    def life(_: int) -> str:
+        claim = scene.claim()
+        for _ in range(30):
+            try:
+                plugin.ensure_network(scene.subnet, host="h")
+                plugin.check(plugin.allocate(scene.subnet, [claim], host="h"))
+                break
+            except NetworkUnavailable:
+                continue
+        else:
+            return "never came up"
+        for _ in range(30):
+            try:
+                plugin.release([claim])
+                plugin.remove_network(scene.subnet, host="h")
+            except NetworkUnavailable:
+                continue
+            except NetworkError as error:
+                return repr(error)
+            return "fine"
+        return "never went away"
+
+    with ThreadPoolExecutor(3) as threads:
+        assert set(threads.map(life, range(6))) == {"fine"}
+    plugin.remove_network(scene.subnet, host="h")
+    assert not scene.left()
+
+
+def test_orphaned_networks_are_collected(scene: Scene):
+    """A network that no claim needs goes, if it is old enough and ours; a namesake stays."""
+    plugin = scene.plugin()
+    plugin.ensure_network(scene.subnet, host="h")
+    namesake = scene.cloud.network(name=f"{scene.section['owner_tag']}/{uuid.uuid4()}")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert plugin.collect([scene.claim()], later) == []
+    assert plugin.collect([], later - timedelta(hours=2)) == []
+    removed = plugin.collect([], later)
+    assert [scene.subnet.key in line for line in removed] == [True]
+    assert scene.left() == [namesake["id"]]
+    assert not scene.interfaces()
