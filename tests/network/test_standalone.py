@@ -306,6 +306,33 @@ def test_machines_join_and_leave(database: Database) -> None:
     assert left_in(database, fabric) == []
 
 
+def test_bridges_join_and_leave(database: Database) -> None:
+    """Each machine behind a bridge gets an address, the same again; all go with the bridge."""
+    fabric = RecordingFabric()
+    plugin = plugin_on(database, MANAGED, DriverMode.MANAGED, fabric=fabric)
+    subnet, other = _ref(), _ref()
+    first = plugin.join_bridge(subnet, bridge="br1", machines=2)
+    more = plugin.join_bridge(subnet, bridge="br1", machines=3)
+    assert more[:2] == first
+    second = plugin.join_bridge(subnet, bridge="br2", machines=1)
+    (named,) = plugin.join(subnet, netns="br1", interface="eth9")
+    addresses = [*(item for (item,) in (*more, *second)), named]
+    assert len(set(addresses)) == 5
+    wire = plugin.describe(subnet).wire
+    assert fabric.bridges == {"br1": wire, "br2": wire}
+    with pytest.raises(InvalidNetwork, match="joined"):
+        plugin.join_bridge(other, bridge="br1", machines=1)
+    plugin.leave_bridge(other, bridge="br1")
+    plugin.collect([], datetime.now(UTC) + LATER)
+    assert plugin.join_bridge(subnet, bridge="br1", machines=3) == more
+    for bridge in ("br1", "br2", "br2"):
+        plugin.leave_bridge(subnet, bridge=bridge)
+    assert fabric.bridges == {}
+    assert plugin.describe(subnet).wire == wire
+    plugin.leave(subnet, netns="br1", interface="eth9")
+    assert left_in(database, fabric) == []
+
+
 def test_collect_removes_networks_and_routers(database: Database) -> None:
     """A network that nobody is on and a router without one go; young and used ones stay."""
     fabric = RecordingFabric()
@@ -320,6 +347,13 @@ def test_collect_removes_networks_and_routers(database: Database) -> None:
     lost = kept.partition("-")[0] + "-0123456789abcdef"
     fabric.ensure_router(lost, fabric.legs[kept])
     fabric.ensure_router("somebody-elses", fabric.legs[kept])
+    later = datetime.now(UTC) + LATER
+    told = plugin.orphans([claim], later)
+    assert plugin.orphans([claim], datetime.now(UTC) - LATER) == [f"router {lost}"]
+    network = f"network {plugin.describe(unused).wire} of {unused.key}@host1"
+    assert told == [network, f"router {lost}"]
+    assert len(plugin.orphans([], later)) == 4
+    assert plugin.orphans([claim], later) == told
     assert plugin.collect([claim], datetime.now(UTC) - LATER) == [f"router {lost}"]
     assert len(plugin.collect([claim], datetime.now(UTC) + LATER)) == 1
     assert fabric.routers() == sorted([kept, "somebody-elses"])

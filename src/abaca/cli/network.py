@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from abaca.cli.default_network import default
+from abaca.cli.joining import join, leave
 from abaca.cli.options import Files, config_files, output_format
+from abaca.cli.orphans import orphans
 from abaca.cli.output import show, show_one
 from abaca.errors import BadRequest
 
@@ -28,6 +30,9 @@ def network() -> None:
 
 
 network.add_command(default)
+network.add_command(join)
+network.add_command(leave)
+network.add_command(orphans)
 
 
 @network.group()
@@ -193,32 +198,6 @@ def remove_tenant(files: Files, network_id: str) -> None:
         networks.remove_tenant_network(database, network_id)
     finally:
         database.close()
-
-
-@network.command()
-@config_files
-@click.argument("share_network")
-@click.option("--netns", required=True, help="The machine: a network namespace of this host.")
-@click.option("--interface", default="share0", show_default=True, help="Its new interface's name.")
-@click.option("--leave", is_flag=True, help="Unplug it again.")
-def join(files: Files, share_network: str, netns: str, interface: str, leave: bool) -> None:
-    """Plug a tenant's machine into the network that Abaca made for a share network.
-
-    For share networks that name no network (managed_multi_svm): prints the addresses that the
-    machine has got. Run it on the host of the share servers.
-    """
-    from abaca.service.joining import join_network, leave_network  # noqa: PLC0415
-
-    config = files.load()
-    database = files.database()
-    try:
-        if leave:
-            leave_network(config, database, share_network, netns=netns, interface=interface)
-            return
-        addresses = join_network(config, database, share_network, netns=netns, interface=interface)
-    finally:
-        database.close()
-    click.echo(f"{netns}: {interface} has {', '.join(addresses)}")
 
 
 @network.command()

@@ -114,6 +114,7 @@ def _work(group: Mapping[str, object]) -> WorkConfig:
     return WorkConfig(
         workers=_int(group, "task_workers"),
         lease_seconds=_int(group, "lease_seconds"),
+        task_deadline_seconds=_int(group, "task_deadline_seconds"),
         share_server_idle_seconds=_int(group, "share_server_idle_seconds"),
         report_seconds=_int(group, "report_seconds"),
         supervise_seconds=_int(group, "supervise_seconds"),

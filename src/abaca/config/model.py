@@ -68,6 +68,7 @@ class WorkConfig:
 
     workers: int
     lease_seconds: int
+    task_deadline_seconds: int
     share_server_idle_seconds: int
     report_seconds: int
     supervise_seconds: int

@@ -176,6 +176,13 @@ WORK: tuple[cfg.Opt, ...] = (
         help="How long a task is a worker's before another may take it, should the worker be gone.",
     ),
     cfg.IntOpt(
+        "task_deadline_seconds",
+        default=1800,
+        min=1,
+        help="How long after its first attempt a task that fails for a passing reason is tried "
+        "again. Then what it is about is in error.",
+    ),
+    cfg.IntOpt(
         "share_server_idle_seconds",
         default=0,
         min=0,

@@ -80,6 +80,16 @@ class HostFabric:
         with _translated():
             self.wires.detach(netns, interface, wire_of(segment))
 
+    def plug_bridge(self, segment: Segment, *, bridge: str) -> None:
+        """Join the segment with a bridge of a tenant's in the namespace of this process."""
+        with _translated():
+            self.wires.join_bridge(wire_of(segment), bridge)
+
+    def unplug_bridge(self, segment: Segment, *, bridge: str) -> None:
+        """Part them again; succeeds on unknown."""
+        with _translated():
+            self.wires.leave_bridge(wire_of(segment), bridge)
+
 
 @contextmanager
 def _translated() -> Iterator[None]:

@@ -21,7 +21,7 @@ from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink,
 from abaca.linux.lock import locked
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
 from abaca.linux.source_routes import ensure_source_routes
-from abaca.linux.switches import Outlet, Switches
+from abaca.linux.switches import Outlet, Switches, WireUnknown
 from abaca.linux.wire import FabricOptions, Wire
 from abaca.steps import step
 
@@ -139,6 +139,30 @@ class LinuxFabric:
             self._unplug(netns, interface, wire)
             self._switches.sweep()
 
+    def join_bridge(self, wire: Wire, bridge: str) -> None:
+        """A cable leads from the wire into this bridge of a tenant's, in our namespace.
+
+        Nothing else of the bridge is touched, and no address is set. It is on one wire
+        at a time, and is none that a mapping names: that would join two networks.
+        """
+        with self._locked():
+            outlet = self._switches.find(wire)
+            self._check_bridge(outlet, bridge)
+            self._lead_in(outlet)
+            self._tie(outlet, bridge)
+
+    @step("fabric.bridge.leave")
+    def leave_bridge(self, wire: Wire, bridge: str) -> None:
+        """No cable leads from the wire into the bridge; succeeds on unknown."""
+        far = self._joint(wire, None, bridge).far
+        with self._locked():
+            if self._mapped:
+                self._ovs.remove_port(far)
+            for place in (None, self._switches.namespace):
+                if place is None or netns.exists(place):
+                    links.inside(place, f"leaving {bridge}", lambda here: links.remove(here, far))
+            self._switches.sweep()
+
     def ensure_router(self, name: str, legs: Sequence[Leg]) -> None:
         """A router of this name joins exactly these wires. It serves nothing itself."""
         space = self._router_prefix + name
@@ -225,6 +249,68 @@ class LinuxFabric:
         for place in (None, self._switches.namespace):
             if place is None or netns.exists(place):
                 links.inside(place, f"unplugging {space}", lambda here: links.remove(here, near))
+
+    def _check_bridge(self, outlet: Outlet, bridge: str) -> None:
+        """WireUnknown if the bridge is none, or somebody else's, or on another wire."""
+        options = self._options
+        if bridge in {*options.bridge_mappings.values(), *options.vlan_mappings.values()}:
+            raise WireUnknown(f"{bridge} is a wire of this host, not the bridge of a tenant")
+        cable = self._joint(outlet.wire, outlet.namespace, bridge)
+
+        def look(here: Netlink) -> None:
+            found = links.find(here, bridge)
+            if found is None or found.kind != "bridge":
+                raise WireUnknown(f"there is no bridge {bridge} in this network namespace")
+            near = links.find(here, cable.near)
+            if near is None:
+                return
+            there = outlet.namespace
+            if there is not None and not netns.exists(there):
+                return
+            if not links.cable_is_whole(here, cable):
+                raise WireUnknown(f"{bridge} is joined with another network: leave that first")
+
+        links.inside(None, f"looking at {bridge}", look)
+
+    @step("fabric.bridge.join")
+    def _tie(self, outlet: Outlet, bridge: str) -> None:
+        cable = self._joint(outlet.wire, outlet.namespace, bridge)
+
+        def connect(here: Netlink) -> None:
+            if not links.cable_is_whole(here, cable):
+                links.lay_cable(here, cable, replace=True)
+            links.ensure_mtu(here, cable.near, cable.mtu)
+            if outlet.open_vswitch:
+                links.checksum_in_software(cable.near)
+            links.ensure_member(here, links.needed(here, cable.near), links.needed(here, bridge))
+
+        def plug(there: Netlink) -> None:
+            links.ensure_mtu(there, cable.far, cable.mtu)
+            if outlet.open_vswitch:
+                links.mute(cable.far)
+                links.set_up(there, cable.far, mac=cable.far_mac, mtu=cable.mtu)
+                links.checksum_in_software(cable.far)
+            else:
+                far, switch = links.needed(there, cable.far), links.needed(there, outlet.bridge)
+                links.ensure_member(there, far, switch)
+
+        links.inside(None, f"joining {bridge} with {outlet.wire}", connect)
+        links.inside(outlet.namespace, f"joining {bridge} with {outlet.wire}", plug)
+        if outlet.open_vswitch:
+            self._ovs.ensure_port(outlet.bridge, cable.far, outlet.tag)
+
+    def _joint(self, wire: Wire, namespace: str | None, bridge: str) -> Cable:
+        """From the bridge, where its name is the same on any wire, to where the wire comes out."""
+        parts = (wire.network_type, wire.physical_network, wire.segmentation_id)
+        names = (self._options.deployment, "bridge", bridge)
+        return Cable(
+            near=links.name_for("j", *names),
+            near_mac=links.mac_for(0xFE, *names),
+            namespace=namespace,
+            far=links.name_for("p", *names, *parts),
+            far_mac=links.mac_for(0xFE, *names, *parts),
+            mtu=wire.mtu,
+        )
 
     def _drop_dead_ports(self) -> None:
         """Open vSwitch remembers ports over a reboot: those without a link go."""

@@ -161,7 +161,8 @@ class Cable:
 
     near: str
     near_mac: str
-    namespace: str
+    namespace: str | None
+    """None: ours, and then "here" is ours too."""
     far: str
     far_mac: str
     mtu: int
@@ -192,7 +193,9 @@ def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> None:
             )
 
     inside(cable.namespace, f"clearing {cable.far}", clear)
-    with _opened(netns.path(cable.namespace)) as descriptor:
+    here = Path("/proc/thread-self/ns/net")
+    place = here if cable.namespace is None else netns.path(cable.namespace)
+    with _opened(place) as descriptor:
         # Made with its far end in place: there is no half-moved pair to find after a crash.
         netlink.link(
             "add",

@@ -39,6 +39,7 @@ from abaca.network.plugin import (
     NetworkPlugin,
     Route,
     Segment,
+    ShowsOrphans,
     SubnetRef,
     TenantRoutes,
 )
@@ -380,6 +381,13 @@ def collect(plugin: NetworkPlugin, database: Database, older_than: datetime) -> 
     with database.read() as tx:
         keep = allocations.every_claim(tx)
     return plugin.collect(keep, older_than)
+
+
+def orphans(plugin: ShowsOrphans, database: Database, older_than: datetime) -> list[str]:
+    """What `collect` would have removed."""
+    with database.read() as tx:
+        keep = allocations.every_claim(tx)
+    return plugin.orphans(keep, older_than)
 
 
 def _subnets_of(segment: Segment) -> tuple[HelperSubnet, ...]:

@@ -268,14 +268,21 @@ class FakePlugin:
 
     def collect(self, keep: Collection[Claim], older_than: datetime) -> list[str]:
         """Delete ports that carry our tag, are older, and are nobody's."""
+        lost = self._lost(keep, older_than)
+        self.release(lost)
+        return [f"port of {item.owner}" for item in lost]
+
+    def orphans(self, keep: Collection[Claim], older_than: datetime) -> list[str]:
+        """Those ports."""
+        return [f"port of {item.owner}" for item in self._lost(keep, older_than)]
+
+    def _lost(self, keep: Collection[Claim], older_than: datetime) -> list[Claim]:
         with self.cloud.call("list_ports"):
-            lost = [
+            return [
                 item.claim
                 for item in self.cloud.ports
                 if item.claim is not None and item.claim not in keep and item.made_at < older_than
             ]
-        self.release(lost)
-        return [f"port of {item.owner}" for item in lost]
 
     def makes_networks(self) -> bool:
         """As configured, in managed mode."""

@@ -186,11 +186,19 @@ class NeutronPlugin:
         removed = []
         for port in self._ports.orphans(keep, older_than):
             self._ports.remove(port)
-            addresses = ", ".join(str(address) for _, address in port.addresses)
-            removed.append(f"port {port.id} ({addresses}) of share server {port.device_id}")
+            removed.append(_told(port))
         if self._service is not None:
             removed += self._service.collect({item.subnet for item in keep}, older_than)
         return removed
+
+    def orphans(self, keep: Collection[Claim], older_than: datetime) -> list[str]:
+        """What `collect` would delete."""
+        ports = self._ports.orphans(keep, older_than)
+        found = [_told(port) for port in ports]
+        if self._service is not None:
+            needed, lost = {item.subnet for item in keep}, {port.id for port in ports}
+            found += self._service.orphans(needed, older_than, lost)
+        return found
 
     def makes_networks(self) -> bool:
         """False: also ``routed`` needs a share network that names the tenant's network."""
@@ -211,6 +219,11 @@ class NeutronPlugin:
     def tenant_routes(self, subnet: SubnetRef) -> tuple[Route, ...]:
         """``routed``, where the router is not the gateway of the tenant's subnet."""
         return () if self._service is None else self._service.tenant_routes(subnet)
+
+
+def _told(port: NeutronPort) -> str:
+    addresses = ", ".join(str(address) for _, address in port.addresses)
+    return f"port {port.id} ({addresses}) of share server {port.device_id}"
 
 
 def _adoptable(place: Place, address: IPAddress) -> None:

@@ -164,15 +164,29 @@ class NovaPlugin:
         On networks of this nova: another section's may have other ones. What is
         reserved without being in the ledger is not ours, and stays.
         """
-        kept, removed = set(keep), []
+        lost = self._orphaned(keep, older_than)
+        for claims in lost:
+            self.release(claims)
+        return [_told(item) for claims in lost for item in claims]
+
+    def orphans(self, keep: Collection[Claim], older_than: datetime) -> list[str]:
+        """What `collect` would release."""
+        return [_told(item) for claims in self._orphaned(keep, older_than) for item in claims]
+
+    def _orphaned(self, keep: Collection[Claim], older_than: datetime) -> list[list[Claim]]:
+        """By network."""
+        kept, lost = set(keep), []
         found = [*self._ledger.pools(nova_pools.TAKEN), *self._ledger.pools(nova_pools.MARKED)]
         for network_id in sorted({nova_pools.network_of(pool) for pool in found}):
             owned = self._ledger.owned(nova_pools.names(network_id), older_than)
-            lost = [item for item in owned if item not in kept]
-            if lost and self._api.network(network_id) is not None:
-                self.release(lost)
-                removed += [f"address {item.index} of share server {item.owner}" for item in lost]
-        return removed
+            claims = [item for item in owned if item not in kept]
+            if claims and self._api.network(network_id) is not None:
+                lost.append(claims)
+        return lost
+
+
+def _told(lost: Claim) -> str:
+    return f"address {lost.index} of share server {lost.owner}"
 
 
 def _lost(found: FixedIp | None, cidr: IPNetwork) -> str:

@@ -199,6 +199,14 @@ class Reachable(Protocol):
 
 
 @runtime_checkable
+class ShowsOrphans(Protocol):
+    """Optional: the plugin says beforehand what `NetworkPlugin.collect` would remove."""
+
+    def orphans(self, keep: Collection[Claim], older_than: datetime) -> list[str]:
+        """One line each, in the words of ``collect``; changes nothing."""
+
+
+@runtime_checkable
 class KnowsIds(Protocol):
     """Optional: the plugin understands some of the IDs by which share networks name networks."""
 
@@ -261,6 +269,12 @@ class Fabric(Protocol):
 
     def unplug(self, segment: Segment, *, netns: str, interface: str) -> None:
         """Take such an interface away again; succeeds on unknown."""
+
+    def plug_bridge(self, segment: Segment, *, bridge: str) -> None:
+        """Join the segment with a tenant's bridge on this host; InvalidNetwork if it can't be."""
+
+    def unplug_bridge(self, segment: Segment, *, bridge: str) -> None:
+        """Part them again; succeeds on unknown."""
 
 
 class AddressLedger(Protocol):

@@ -40,6 +40,7 @@ from abaca.network.plugin import (
 )
 from abaca.network.standalone_config import Settings
 from abaca.network.standalone_networks import (
+    EVER,
     OWN_OWNERS,
     ROUTER,
     OwnNetworks,
@@ -178,25 +179,27 @@ class StandalonePlugin:
 
         ``keep`` has the claims of all sections, since they may share a tenant's network.
         """
-        if self._settings.flat is not None:
-            names = [pool.name for pool in flat_pools(self._section, self._settings)]
-        else:
-            names = [
-                *self._ledger.pools(made_prefix(self._section)),
-                *self._ledger.pools("tenant:"),
-            ]
-        kept = set(keep)
-        owned = self._ledger.owned(names, older_than)
-        lost = [
-            item for item in owned if item not in kept and not item.owner.startswith(OWN_OWNERS)
-        ]
+        owned = self._ledger.owned(self._pool_names(), older_than)
+        lost = _lost(owned, keep)
         self._ledger.give_back(lost)
-        removed = [f"address {item.index} of share server {item.owner}" for item in lost]
+        removed = [_told(item) for item in lost]
         if self._settings.flat is None:
             removed += self._own.collect(older_than)
             routers = [item for item in owned if item.owner.startswith(ROUTER)]
             self._ledger.give_back(self._own.collect_router_claims(routers))
         return removed
+
+    def orphans(self, keep: Collection[Claim], older_than: datetime) -> list[str]:
+        """What `collect` would remove."""
+        lost = _lost(self._ledger.owned(self._pool_names(), older_than), keep)
+        told = [_told(item) for item in lost]
+        return told if self._settings.flat else told + self._own.orphans(older_than, lost)
+
+    def _pool_names(self) -> list[str]:
+        """All that may have addresses of this section's, and others'."""
+        if self._settings.flat is not None:
+            return [pool.name for pool in flat_pools(self._section, self._settings)]
+        return [*self._ledger.pools(made_prefix(self._section)), *self._ledger.pools("tenant:")]
 
     def makes_networks(self) -> bool:
         """True if the section says what networks of ours are made of."""
@@ -230,33 +233,78 @@ class StandalonePlugin:
         Makes the network if no share server needed it yet. Returns the machine's
         addresses with their prefix lengths; the same ones for the same namespace.
         """
-        if subnet.net_id or self._settings.flat is not None:
-            raise InvalidNetwork(f"[{self._section}] made no network for subnet {subnet.key}")
         fabric = self._own.fabric()
-        self.ensure_network(subnet, host=self._host.name)
-        claim = self._own.machine_claim(subnet, netns)
-        found = self.allocate(subnet, [claim], host=self._host.name)[0]
-        addresses = tuple(
-            f"{address}/{item.cidr.prefixlen}"
-            for address, item in zip(found.addresses, found.segment.subnets, strict=True)
-        )
+        (found,) = self._seats(subnet, [self._own.machine_claim(subnet, netns)])
+        addresses = _with_prefixes(found)
         # No gateway: nothing but share servers is there, and the machine has routes of its own.
         fabric.plug(
             found.segment, netns=netns, interface=interface, addresses=addresses, gateway=None
         )
         return addresses
 
+    def join_bridge(
+        self, subnet: SubnetRef, *, bridge: str, machines: int
+    ) -> tuple[tuple[str, ...], ...]:
+        """Join a tenant's bridge with the network made for its share network.
+
+        Returns the addresses with prefix lengths that are kept for each of the machines
+        behind it; the same ones for the same bridge. Nobody sets them but the tenant.
+        """
+        fabric = self._own.fabric()
+        claims = [self._own.bridge_claim(subnet, bridge, index) for index in range(machines)]
+        found = self._seats(subnet, claims)
+        fabric.plug_bridge(found[0].segment, bridge=bridge)
+        return tuple(_with_prefixes(item) for item in found)
+
+    def _seats(self, subnet: SubnetRef, claims: Sequence[Claim]) -> list[Allocation]:
+        if subnet.net_id or self._settings.flat is not None:
+            raise InvalidNetwork(f"[{self._section}] made no network for subnet {subnet.key}")
+        self.ensure_network(subnet, host=self._host.name)
+        return self.allocate(subnet, claims, host=self._host.name)
+
     def leave(self, subnet: SubnetRef, *, netns: str, interface: str) -> None:
         """Unplug it and give its address back; the network goes if it was the last on it."""
-        if self._settings.flat is not None:
-            return
+        segment = self._joined(subnet)
+        if segment is not None:
+            self._own.fabric().unplug(segment, netns=netns, interface=interface)
+            self._ledger.give_back([self._own.machine_claim(subnet, netns)])
+            self.remove_network(subnet, host=self._host.name)
+
+    def leave_bridge(self, subnet: SubnetRef, *, bridge: str) -> None:
+        """Part the bridge from it, and give the addresses of all machines behind it back."""
+        segment = self._joined(subnet)
+        if segment is not None:
+            self._own.fabric().unplug_bridge(segment, bridge=bridge)
+            owner = self._own.bridge_claim(subnet, bridge, 0).owner
+            pools = [pool.name for pool in self._pools(subnet, segment)]
+            owned = self._ledger.owned(pools, EVER)
+            self._ledger.give_back([item for item in owned if item.owner == owner])
+            self.remove_network(subnet, host=self._host.name)
+
+    def _joined(self, subnet: SubnetRef) -> Segment | None:
+        """The network made for the subnet, if there is one."""
+        if self._settings.flat is not None or subnet.net_id:
+            return None
         try:
-            segment = self._own.get(subnet)
+            return self._own.get(subnet)
         except NetworkNotFound:
-            return
-        self._own.fabric().unplug(segment, netns=netns, interface=interface)
-        self._ledger.give_back([self._own.machine_claim(subnet, netns)])
-        self.remove_network(subnet, host=self._host.name)
+            return None
+
+
+def _lost(owned: Sequence[Claim], keep: Collection[Claim]) -> list[Claim]:
+    kept = set(keep)
+    return [item for item in owned if item not in kept and not item.owner.startswith(OWN_OWNERS)]
+
+
+def _told(lost: Claim) -> str:
+    return f"address {lost.index} of share server {lost.owner}"
+
+
+def _with_prefixes(found: Allocation) -> tuple[str, ...]:
+    return tuple(
+        f"{address}/{item.cidr.prefixlen}"
+        for address, item in zip(found.addresses, found.segment.subnets, strict=True)
+    )
 
 
 def _leading_to(service: Segment, tenant: Segment) -> Segment:

@@ -10,7 +10,7 @@ last, so that a segmentation ID is never handed out while it is still on a wire.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from abaca.network.plugin import (
     Fabric,
     IPAddress,
     Label,
+    MadeNetwork,
     PluginHost,
     Route,
     RouterLeg,
@@ -99,6 +100,10 @@ def made_pools(section: str, key: str, segment: Segment) -> list[Pool]:
         )
         for subnet in segment.subnets
     ]
+
+
+def _told(made: MadeNetwork) -> str:
+    return f"network {made.segment.wire} of {made.key}"
 
 
 class OwnNetworks:
@@ -205,22 +210,47 @@ class OwnNetworks:
     def collect(self, older_than: datetime) -> list[str]:
         """Remove networks that nobody is on, and routers without a network; say which."""
         removed: list[str] = []
-        routers = self._host.fabric.routers() if self._host.fabric is not None else []
-        networks = self._host.registry.made_by(self._section)
-        for item in networks:
-            foreign = "@" in item.key and not item.key.endswith(f"@{self._host.name}")
-            if foreign or item.made_at >= older_than:
-                continue
+        networks, routers = self._found()
+        for item in self._old(networks, older_than):
             self._remove(item.key)
             if self._host.registry.made(self._section, item.key) is None:
-                removed.append(f"network {item.segment.wire} of {item.key}")
-        # Listed before the networks were: one that is missing now will not appear.
-        known = {self.router(item.key) for item in networks}
+                removed.append(_told(item))
         for name in routers:
-            if name.startswith(self.router("")[:9]) and name not in known:
-                self.fabric().remove_router(name)
-                removed.append(f"router {name}")
+            self.fabric().remove_router(name)
+            removed.append(f"router {name}")
         return removed
+
+    def orphans(self, older_than: datetime, lost: Collection[Claim]) -> list[str]:
+        """What `collect` would remove once the ``lost`` addresses are given back."""
+        networks, routers = self._found()
+        gone = set(lost)
+        empty = [
+            item
+            for item in self._old(networks, older_than)
+            if gone.issuperset(self._host.ledger.owned(self._pool_names(item), EVER))
+        ]
+        return [_told(item) for item in empty] + [f"router {name}" for name in routers]
+
+    def _found(self) -> tuple[list[MadeNetwork], list[str]]:
+        """The networks of this section, and the routers of this host that none of them has."""
+        # Listed before the networks: one that is missing then will not appear.
+        routers = self._host.fabric.routers() if self._host.fabric is not None else []
+        networks = self._host.registry.made_by(self._section)
+        known = {self.router(item.key) for item in networks}
+        ours = self.router("")[:9]
+        return networks, [name for name in routers if name.startswith(ours) and name not in known]
+
+    def _old(self, networks: Sequence[MadeNetwork], older_than: datetime) -> list[MadeNetwork]:
+        """Those that are older, but for what belongs to another host's routers."""
+        here = f"@{self._host.name}"
+        return [
+            item
+            for item in networks
+            if ("@" not in item.key or item.key.endswith(here)) and item.made_at < older_than
+        ]
+
+    def _pool_names(self, made: MadeNetwork) -> list[str]:
+        return [item.name for item in made_pools(self._section, made.key, made.segment)]
 
     def collect_router_claims(self, claims: Sequence[Claim]) -> list[Claim]:
         """Those addresses of routers of this section that no router needs any more."""
@@ -244,6 +274,11 @@ class OwnNetworks:
         """Under which a tenant's machine has its address."""
         owner = f"{MACHINE}{digest(f'{self._host.name}/{netns}', 32)}"
         return Claim(owner=owner, label=Label.ADMIN, subnet=subnet.key, index=0)
+
+    def bridge_claim(self, subnet: SubnetRef, bridge: str, index: int) -> Claim:
+        """Under which a machine behind a bridge has its address."""
+        # No namespace has a slash in its name.
+        return replace(self.machine_claim(subnet, f"bridge/{bridge}"), index=index)
 
     def fabric(self) -> Fabric:
         """The wires of this host; InvalidNetwork if the driver has none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from sqlalchemy import or_, select
@@ -13,7 +14,7 @@ from abaca.db.database import Database
 from abaca.errors import BadRequest, Conflict, NotFound
 from abaca.model.share_network import ShareNetwork
 from abaca.modes import DriverMode
-from abaca.network.plugin import SubnetRef
+from abaca.network.plugin import Segment, SubnetRef
 from abaca.service.managers import make_backends
 
 
@@ -29,6 +30,27 @@ class Joinable(Protocol):
 
     def leave(self, subnet: SubnetRef, *, netns: str, interface: str) -> None:
         """Unplug it and give its address back."""
+
+    def join_bridge(
+        self, subnet: SubnetRef, *, bridge: str, machines: int
+    ) -> tuple[tuple[str, ...], ...]:
+        """Join a bridge; addresses with their prefix lengths for each machine behind it."""
+
+    def leave_bridge(self, subnet: SubnetRef, *, bridge: str) -> None:
+        """Part it again and give the addresses of its machines back."""
+
+    def describe(self, subnet: SubnetRef) -> Segment:
+        """What the subnet is, once it was joined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeJoined:
+    """A bridge is on a network: what its machines are to be given."""
+
+    machines: tuple[tuple[str, ...], ...]
+    """For each the addresses with prefix lengths, one per IP version."""
+    mtu: int
+    """The most that they may send in one packet, in bytes."""
 
 
 def join_network(
@@ -50,6 +72,27 @@ def leave_network(
     plugin, subnets = _find(config, db, share_network)
     for subnet in subnets:
         plugin.leave(subnet, netns=netns, interface=interface)
+
+
+def join_bridge(
+    config: Config, db: Database, share_network: str, *, bridge: str, machines: int
+) -> BridgeJoined:
+    """Join a bridge of this host with the network, and keep addresses for machines behind it."""
+    plugin, subnets = _find(config, db, share_network)
+    if len(subnets) > 1:
+        raise Conflict(
+            f"{share_network} has several networks of Abaca's own, one per availability zone: a "
+            "bridge can't be on more than one"
+        )
+    found = plugin.join_bridge(subnets[0], bridge=bridge, machines=machines)
+    return BridgeJoined(machines=found, mtu=plugin.describe(subnets[0]).mtu)
+
+
+def leave_bridge(config: Config, db: Database, share_network: str, *, bridge: str) -> None:
+    """Part them again; succeeds if the bridge was not joined."""
+    plugin, subnets = _find(config, db, share_network)
+    for subnet in subnets:
+        plugin.leave_bridge(subnet, bridge=bridge)
 
 
 def _find(config: Config, db: Database, name: str) -> tuple[Joinable, list[SubnetRef]]:

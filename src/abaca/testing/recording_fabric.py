@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from ipaddress import ip_interface
 
+from abaca.errors import InvalidNetwork
 from abaca.network.plugin import RouterLeg, Segment
 
 MAX_NAME = 60
@@ -18,6 +19,8 @@ class RecordingFabric:
         self.legs: dict[str, tuple[RouterLeg, ...]] = {}
         self.plugs: dict[tuple[str, str], tuple[str, tuple[str, ...]]] = {}
         """By namespace and interface: the wire, and the addresses with prefix."""
+        self.bridges: dict[str, str] = {}
+        """By bridge: the wire that it is joined with."""
         self._lock = threading.Lock()
 
     def ensure_router(self, name: str, legs: Sequence[RouterLeg]) -> None:
@@ -62,3 +65,15 @@ class RecordingFabric:
         del segment
         with self._lock:
             self.plugs.pop((netns, interface), None)
+
+    def plug_bridge(self, segment: Segment, *, bridge: str) -> None:
+        """The bridge is on the segment, and on no other."""
+        with self._lock:
+            if self.bridges.setdefault(bridge, segment.wire) != segment.wire:
+                raise InvalidNetwork(f"{bridge} is joined with {self.bridges[bridge]} already")
+
+    def unplug_bridge(self, segment: Segment, *, bridge: str) -> None:
+        """It is not on this one."""
+        with self._lock:
+            if self.bridges.get(bridge) == segment.wire:
+                del self.bridges[bridge]

@@ -40,6 +40,10 @@ def main(verb: str, wanted: dict[str, Any]) -> None:
             fabric.ensure_router("r1", legs)
         case "remove-router":
             fabric.remove_router("r1")
+        case "join":
+            fabric.join_bridge(wire(21), "br-tenant")
+        case "leave":
+            fabric.leave_bridge(wire(21), "br-tenant")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ POINTS = [
     if name.startswith("fabric.")
     for edge in ("before", "after")
 ]
-VERBS = ("attach", "router", "detach", "remove-router")
+BUILD = ("attach", "router", "join")
+CLEAR = ("leave", "detach", "remove-router")
 
 
 @pytest.fixture
@@ -37,6 +38,7 @@ def site(stage: Stage) -> Site:
     """A host that has the address for VXLAN, and a flat bridge."""
     host = stage.machine("host")
     bridge(host, "br-flat", "10.99.0.1/24")
+    bridge(host, "br-tenant")
     return stage.site(
         host, vxlan_local=ip_address("10.99.0.1"), bridge_mappings={"flat": "br-flat"}
     )
@@ -70,6 +72,8 @@ def test_the_points_are_those_expected() -> None:
         "fabric.dress",
         "fabric.unplug",
         "fabric.router.remove",
+        "fabric.bridge.join",
+        "fabric.bridge.leave",
     }
 
 
@@ -79,12 +83,12 @@ def test_a_kill_at_any_point_is_mended_by_repetition(stage: Stage, site: Site, p
     before = site.world()
     server = stage.machine("server")
     kills = 0
-    for verb in VERBS[:2]:
+    for verb in BUILD:
         kills += killed(site, server, verb, point)
         repeat(site, server, verb)
     assert server.pings("10.8.0.1")
     assert server.pings("10.7.0.1")
-    for verb in VERBS[2:]:
+    for verb in CLEAR:
         kills += killed(site, server, verb, point)
         repeat(site, server, verb)
     assert kills > 0, f"{point} was never reached"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 from fabric_stage import Site, Stage
@@ -10,7 +12,7 @@ from fabric_stage import Site, Stage
 from abaca.drivers.fabric import HostFabric, wire_of
 from abaca.errors import InvalidNetwork, NetworkUnavailable
 from abaca.network.plugin import Fabric, NetworkType, RouterLeg, Segment, Subnet
-from abaca.testing.netns import bridge
+from abaca.testing.netns import bridge, join
 from abaca.testing.world import left_behind
 
 pytestmark = pytest.mark.dataplane
@@ -147,3 +149,96 @@ def test_a_tenants_machine_keeps_its_own(stage: Stage, site: Site, fabric: Fabri
         site.host.call(change)
         assert "10.5.0.9" in machine.run("ip", "-br", "addr", "show", "dev", "share0")
     assert machine.run("sysctl", *settings) == before
+
+
+def test_a_bridge_of_a_tenants_is_joined(stage: Stage, site: Site, fabric: Fabric) -> None:
+    """A machine behind the bridge reaches one on the segment; parted, nothing is left."""
+    bridge(site.host, "br-tenant")
+    behind, server = stage.machine("tenant"), stage.machine("server")
+    join(site.host, behind, "tenant0", "10.9.9.9/32", "10.5.0.9/24")
+    site.host.run("ip", "link", "set", "tenant0", "master", "br-tenant")
+    before, settings = site.world(), site.host.run("ip", "-d", "link", "show", "br-tenant")
+
+    def build() -> None:
+        fabric.plug_bridge(TENANT, bridge="br-tenant")
+        fabric.plug(
+            TENANT, netns=server.name, interface="eth0", addresses=("10.5.0.5/24",), gateway=None
+        )
+
+    def clear() -> None:
+        fabric.unplug_bridge(TENANT, bridge="br-tenant")
+        fabric.unplug(TENANT, netns=server.name, interface="eth0")
+
+    for _ in range(2):
+        site.host.call(build)
+        assert behind.pings("10.5.0.5")
+    assert site.host.run("ip", "-o", "addr", "show", "dev", "br-tenant", "scope", "global") == ""
+    site.host.call(lambda: fabric.unplug_bridge(SERVICE, bridge="br-tenant"))
+    assert behind.pings("10.5.0.5")
+    for _ in range(2):
+        site.host.call(clear)
+        assert left_behind(before, site.world()) == []
+    assert not behind.pings("10.5.0.5", attempts=1)
+    assert _steady(site.host.run("ip", "-d", "link", "show", "br-tenant")) == _steady(settings)
+
+
+def _steady(shown: str) -> list[str]:
+    """Without the timers that run, and the ID that follows the lowest MAC address of a port."""
+    moving = ("timer", "ageing", "bridge_id", "designated_root")
+    words = shown.split()
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if not any(name in before for name in moving)
+    ]
+
+
+def test_a_bridge_is_on_one_wire_and_nobody_elses(site: Site, fabric: Fabric) -> None:
+    """Two networks are never joined by way of a bridge; what is no bridge is refused."""
+    bridge(site.host, "br-tenant")
+    before = site.world()
+    site.host.call(lambda: fabric.plug_bridge(TENANT, bridge="br-tenant"))
+    with pytest.raises(InvalidNetwork, match="joined with another network"):
+        site.host.call(lambda: fabric.plug_bridge(SERVICE, bridge="br-tenant"))
+    site.host.call(lambda: fabric.unplug_bridge(TENANT, bridge="br-tenant"))
+    for name in ("br-missing", "lo"):
+        with pytest.raises(InvalidNetwork, match=f"no bridge {name}"):
+            site.host.call(lambda name=name: fabric.plug_bridge(TENANT, bridge=name))
+    assert left_behind(before, site.world()) == []
+
+
+def test_a_wire_of_the_host_is_no_bridge_of_a_tenant(stage: Stage) -> None:
+    """What the mappings name can't be joined with a tenant's network."""
+    host = stage.machine("host")
+    bridge(host, "br-flat", "10.99.0.1/24")
+    site = stage.site(
+        host, vxlan_local=ip_address("10.99.0.1"), bridge_mappings={"flat": "br-flat"}
+    )
+    with pytest.raises(InvalidNetwork, match="br-flat is a wire of this host"):
+        site.host.call(lambda: HostFabric(site.fabric).plug_bridge(TENANT, bridge="br-flat"))
+
+
+def test_a_bridge_on_a_vlan_of_open_vswitch(stage: Stage, tmp_path: Path) -> None:
+    """There the cable ends in a port with the VLAN's tag, which goes with it."""
+    host = stage.machine("host")
+    switch = stage.switch(host, tmp_path)
+    switch.add_bridge("br-vlan")
+    bridge(host, "br-tenant")
+    behind, server = stage.machine("tenant"), stage.machine("server")
+    join(host, behind, "tenant0", "10.9.9.9/32", "10.5.0.9/24")
+    host.run("ip", "link", "set", "tenant0", "master", "br-tenant")
+    site = stage.site(
+        host, vlan_mappings={"physnet1": "br-vlan"}, ovs_db=f"unix:{tmp_path}/db.sock"
+    )
+    fabric = HostFabric(site.fabric)
+    wanted = replace(segment(44, "10.5.0.0/24", kind=NetworkType.VLAN), physical_network="physnet1")
+    before = site.world()
+    for _ in range(2):
+        host.call(lambda: fabric.plug_bridge(wanted, bridge="br-tenant"))
+        site.attach(server, wire_of(wanted), "10.5.0.5/24")
+        assert behind.pings("10.5.0.5")
+    for _ in range(2):
+        host.call(lambda: fabric.unplug_bridge(wanted, bridge="br-tenant"))
+        site.detach(server)
+    assert left_behind(before, site.world()) == []
+    assert switch.vsctl("list-ports", "br-vlan") == ""
