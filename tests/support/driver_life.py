@@ -9,19 +9,22 @@ import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
-from abaca.drivers.driver import Driver, Snapshot
+from abaca.drivers.driver import Snapshot
+from abaca.drivers.linux import LinuxDriver
 from abaca.modes import DriverMode
 from support import hostns
 from support.hostns import Host
 from support.linux_scene import Backend, a_share, server_of
 
 
-def verbs(backend: Backend, driver: Driver) -> list[Callable[[], object]]:
+def verbs(backend: Backend, driver: LinuxDriver) -> list[Callable[[], object]]:
     """What is done, in order."""
     server, share = server_of(backend, 1), a_share(backend, 1)
     snapshot = Snapshot(id="snap-1", share=share)
     clone = a_share(backend, 1, name="clone", export=6)
+    given = dataclasses.replace(share, project_id="another")
 
     def serves() -> None:
         assert driver.check_server(server)
@@ -42,9 +45,11 @@ def verbs(backend: Backend, driver: Driver) -> list[Callable[[], object]]:
         lambda: driver.resize_share(share),
         lambda: driver.revert_share(snapshot),
         serves,
+        lambda: driver.transfer_share(given),
+        serves,
         lambda: driver.remove_share(clone),
-        lambda: driver.remove_snapshot(snapshot),
-        lambda: driver.remove_share(share),
+        lambda: driver.remove_snapshot(dataclasses.replace(snapshot, share=given)),
+        lambda: driver.remove_share(given),
         gone,
     ]
     if server is not None:
@@ -64,7 +69,7 @@ def program(pid: int) -> str:
 def live(backend: Backend) -> None:
     """Go on from where the last process was."""
     place = backend.host.folder / "progress"
-    todo = verbs(backend, backend.driver())
+    todo = verbs(backend, cast("LinuxDriver", backend.driver()))
     begin = int(place.read_text()) if place.exists() else 0
     if begin:
         todo[0]()

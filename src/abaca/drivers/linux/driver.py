@@ -35,7 +35,7 @@ from abaca.drivers.linux.layout import (
 )
 from abaca.drivers.linux.network import wanted_network
 from abaca.drivers.linux.options import OPTIONS, LinuxOptions, faults, parse
-from abaca.drivers.linux.prepare import check_programs
+from abaca.drivers.linux.prepare import check_programs, lacking
 from abaca.drivers.linux.share import Shares
 from abaca.errors import (
     BackendUnavailable,
@@ -51,6 +51,7 @@ from abaca.linux.links import IPAddress
 from abaca.linux.lock import LockTimeout, locked
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
+from abaca.network.plugin import Segment
 
 _TIMED_OUT = 124
 
@@ -87,6 +88,20 @@ class LinuxDriver:
         if host.mode.has_share_servers:
             fabric = LinuxFabric(wires.parse(values, host.deployment))
         return cls(parse(values), host, fabric)
+
+    @classmethod
+    def findings(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
+        """What `start` would refuse, on this host and in this network namespace."""
+        with _translated():
+            lines = lacking(parse(values), mode)
+            if mode.has_share_servers:
+                lines += LinuxFabric(wires.parse(values, "check")).probe()
+        return [f"[{section}] {line}" for line in lines]
+
+    @classmethod
+    def outlet(cls, values: Mapping[str, object], segment: Segment) -> str | None:
+        """The bridge or uplink that the mappings name, with the VLAN; else the segment's number."""
+        return wires.outlet(wires.parse(values, "check"), segment)
 
     def start(self) -> None:
         """Check what is needed; bring the single server back.
@@ -164,6 +179,13 @@ class LinuxDriver:
         place = self._place(share)
         with _translated(), self._operation(place):
             self._shares(place).resize(share)
+
+    def transfer_share(self, share: Share) -> None:
+        """It is in the image of ``share.project_id``, with its snapshots; clients mount it anew."""
+        place = self._place(share)
+        with _translated(), self._operation(place):
+            self._serving(place)
+            self._shares(place).transfer(share)
 
     def apply_access(self, share: Share, rules: Sequence[AccessRule]) -> None:
         """Exactly these rules are in force."""

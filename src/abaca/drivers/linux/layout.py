@@ -58,6 +58,15 @@ class ShareRecord(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[Rule, ...] = ()
     leaving: bool = False
     """It is being removed: never export it again."""
+    moving_to: str | None = None
+    """The project into whose image it is being copied: not exported meanwhile."""
+    moved_from: str | None = None
+    """The project in whose image the original is still to be deleted."""
+
+    @property
+    def served(self) -> bool:
+        """True if it is to be exported."""
+        return not self.leaving and self.moving_to is None
 
 
 class SnapshotRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +76,8 @@ class SnapshotRecord(msgspec.Struct, frozen=True, kw_only=True):
     share_id: str
     project_id: str
     size: int
+    moving_to: str | None = None
+    """The project into whose image it is being copied with its share."""
 
 
 class InterfaceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,10 +169,10 @@ class Place:
         return _all(self.home / "snapshots", SnapshotRecord)
 
     def projects(self) -> set[str]:
-        """Projects with a share or a snapshot here."""
-        return {item.project_id for item in self.shares()} | {
-            item.project_id for item in self.snapshots()
-        }
+        """Projects with a share or a snapshot here, or with one on its way."""
+        items: list[ShareRecord | SnapshotRecord] = [*self.shares(), *self.snapshots()]
+        coming = {item.moving_to for item in items if item.moving_to is not None}
+        return {item.project_id for item in items} | coming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

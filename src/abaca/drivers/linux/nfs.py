@@ -43,7 +43,7 @@ def exports(place: Place) -> list[Export]:
     return [
         export_of(place, share)
         for share in place.shares()
-        if not share.leaving and place.mount(share.id).resolve() in there
+        if share.served and place.mount(share.id).resolve() in there
     ]
 
 

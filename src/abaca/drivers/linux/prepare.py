@@ -27,6 +27,12 @@ _SERVER_PROGRAMS = ("nft", "nsenter")
 
 def check_programs(options: LinuxOptions, mode: DriverMode) -> None:
     """Raise DriverError that says what to install or grant, if anything is missing."""
+    if missing := lacking(options, mode):
+        raise DriverError("\n".join(missing))
+
+
+def lacking(options: LinuxOptions, mode: DriverMode) -> list[str]:
+    """What is missing, one line each."""
     missing = []
     if os.geteuid() != 0:
         missing.append("the linux driver needs root: it makes namespaces, mounts and loop devices")
@@ -45,8 +51,7 @@ def check_programs(options: LinuxOptions, mode: DriverMode) -> None:
     if not _knows_btrfs():
         missing.append("the kernel has no btrfs: run `modprobe btrfs`")
     missing += [_address_fault(item) for item in options.export_addresses if not _is_ours(item)]
-    if missing:
-        raise DriverError("\n".join(missing))
+    return missing
 
 
 def _knows_btrfs() -> bool:

@@ -22,6 +22,7 @@ from abaca.drivers.linux.layout import (
 )
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.drivers.linux.storage import GIB
+from abaca.drivers.linux.transfer import Transfer
 from abaca.errors import DriverError, ShrinkRefused, StorageFull
 from abaca.linux import btrfs, mounts
 from abaca.linux.ganesha import MOST_EXPORTS
@@ -51,12 +52,35 @@ class Shares:
     def remove(self, share: Share) -> None:
         """The share is gone with its data."""
         record = self._leave(share)
+        projects = {share.project_id}
         if record is not None:
+            record = self._settled(record)
+            projects.add(record.project_id)
             self._unexport(record)
             self._unmount(record)
             self._delete_subvolume(record)
         self._forget(share)
-        storage.reclaim(self.place, share.project_id)
+        for project_id in sorted(projects):
+            storage.reclaim(self.place, project_id)
+
+    def transfer(self, share: Share) -> None:
+        """The share is ``share.project_id``'s, in that project's image; its snapshots too."""
+        record = self._known(share)
+        if share.project_id == record.project_id and self._settled(record) is record:
+            return
+        moved = self._transfer.run(record, share.project_id)
+        self._mount(moved)
+        self._export(moved)
+
+    @property
+    def _transfer(self) -> Transfer:
+        return Transfer(self.place, self.layout, self.options)
+
+    def _settled(self, record: ShareRecord) -> ShareRecord:
+        """The record once nothing is left of a move that is over, or is not wanted any more."""
+        if record.moving_to is None and record.moved_from is None:
+            return record
+        return self._transfer.clean(record)
 
     def resize(self, share: Share) -> None:
         """The quota is the share's size; ShrinkRefused if more is used."""
@@ -84,10 +108,11 @@ class Shares:
 
     def remove_snapshot(self, snapshot: Snapshot) -> None:
         """The snapshot is gone."""
-        project_id = snapshot.share.project_id
+        known = load(self.place.snapshot_path(snapshot.id), SnapshotRecord)
+        project_id = known.project_id if known is not None else snapshot.share.project_id
         if self.place.image(project_id).exists:
             storage.open_image(self.place, project_id)
-            self._delete_snapshot(snapshot)
+            self._delete_snapshot(snapshot, project_id)
         self.place.snapshot_path(snapshot.id).unlink(missing_ok=True)
         storage.reclaim(self.place, project_id)
 
@@ -236,8 +261,8 @@ class Shares:
         storage.open_image(self.place, share.project_id)
 
     @step("snapshot.delete.subvolume")
-    def _delete_snapshot(self, snapshot: Snapshot) -> None:
-        btrfs.delete(self.place.snapshot(snapshot.share.project_id, snapshot.id))
+    def _delete_snapshot(self, snapshot: Snapshot, project_id: str) -> None:
+        btrfs.delete(self.place.snapshot(project_id, snapshot.id))
 
     @step("share.revert.exchange")
     def _exchange(self, record: ShareRecord, snapshot: Snapshot) -> None:

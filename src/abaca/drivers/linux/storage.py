@@ -22,8 +22,10 @@ _OVERHEAD_FACTOR = 1.125
 
 def needed_bytes(place: Place, project_id: str) -> int:
     """What the project's image holds at worst: every share full, no block shared."""
-    shares = sum(i.size_gib * GIB for i in place.shares() if i.project_id == project_id)
-    snapshots = sum(i.size for i in place.snapshots() if i.project_id == project_id)
+    shares = sum(
+        i.size_gib * GIB for i in place.shares() if project_id in {i.project_id, i.moving_to}
+    )
+    snapshots = sum(i.size for i in place.snapshots() if project_id in {i.project_id, i.moving_to})
     return int((shares + snapshots) * _OVERHEAD_FACTOR) + _OVERHEAD_BYTES
 
 
@@ -58,7 +60,7 @@ def restore(place: Place) -> None:
         if place.image(project_id).exists:
             open_image(place, project_id)
     for share in place.shares():
-        if not share.leaving:
+        if share.served:
             mount_share(place, share)
 
 
@@ -68,7 +70,7 @@ def all_mounted(place: Place) -> bool:
     return all(
         place.mount(share.id).resolve() in there
         for share in place.shares()
-        if not share.leaving and place.image(share.project_id).exists
+        if share.served and place.image(share.project_id).exists
     )
 
 

@@ -9,6 +9,7 @@ from oslo_config import cfg
 
 from abaca.drivers.linux.values import number, text, texts
 from abaca.linux.wire import FabricOptions
+from abaca.network.plugin import NetworkType, Segment
 
 OPTIONS: tuple[cfg.Opt, ...] = (
     cfg.ListOpt(
@@ -57,6 +58,18 @@ def parse(values: Mapping[str, object], deployment: str) -> FabricOptions:
         vxlan_port=int(number(values, "vxlan_port", 4789)),
         ovs_db=text(values, "ovs_db"),
     )
+
+
+def outlet(options: FabricOptions, segment: Segment) -> str | None:
+    """Where a segment comes out on this host; None if no option says so."""
+    name = segment.physical_network
+    match segment.network_type:
+        case NetworkType.FLAT:
+            return options.bridge_mappings.get(name or "flat")
+        case NetworkType.VLAN:
+            uplink = options.vlan_mappings.get(name or "vlan")
+            return uplink and f"{uplink} VLAN {segment.segmentation_id}"
+    return segment.wire if options.vxlan_local is not None else None
 
 
 def faults(section: str, values: Mapping[str, object]) -> list[str]:
