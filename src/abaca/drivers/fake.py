@@ -8,9 +8,11 @@ like real storage does. Every verb can be delayed and made to fail.
 
 from __future__ import annotations
 
+import fcntl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar, ParamSpec, Self, TypeVar
@@ -150,9 +152,10 @@ class FakeDriver:
         self._faults: dict[str, list[Exception]] = {}
         self._file = state_file
         self._lock = threading.RLock()
+        self._version: tuple[int, int] | None = None
+        """Which file the world was last read from, or written to."""
         self.world = FakeWorld()
-        if state_file is not None and state_file.exists():
-            self.world = msgspec.json.decode(state_file.read_bytes(), type=FakeWorld)
+        self._read()
 
     @classmethod
     def faults(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
@@ -205,7 +208,7 @@ class FakeDriver:
     def pools(self) -> list[Pool]:
         """One pool; a share takes its whole size."""
         self._begin("pools")
-        with self._lock:
+        with self._alone():
             free = self.capacity_gib - sum(item.size_gib for item in self.world.shares.values())
         return [Pool(name="fake", total_gib=self.capacity_gib, free_gib=free)]
 
@@ -221,7 +224,7 @@ class FakeDriver:
         else:
             interfaces = network.interfaces(self._addresses)  # type: ignore[union-attr]
             found = [item.address for nic in interfaces for item in nic.addresses]
-        with self._lock:
+        with self._alone():
             self.world.servers[server.key] = FakeServer(addresses=[str(item) for item in found])
             self._keep()
         return {"addresses": ", ".join(str(item) for item in found)}
@@ -230,7 +233,7 @@ class FakeDriver:
         """Those that it was made with."""
         del options
         self._begin("server_addresses")
-        with self._lock:
+        with self._alone():
             known = self.world.servers.get(server.key)
             if known is None:
                 raise DriverError(f"there is no share server {server.key}")
@@ -239,7 +242,7 @@ class FakeDriver:
     def leave_server(self, server: Server) -> None:
         """It stays, and the inventory does not show it."""
         self._begin("leave_server")
-        with self._lock:
+        with self._alone():
             known = self.world.servers.get(server.key)
             if known is not None:
                 known.left = True
@@ -249,7 +252,7 @@ class FakeDriver:
     def remove_server(self, server: Server) -> None:
         """The server is gone, with the shares on it."""
         self._begin("remove_server")
-        with self._lock:
+        with self._alone():
             self.world.servers.pop(server.key, None)
             gone = [key for key, item in self.world.shares.items() if item.server == server.key]
             for key in gone:
@@ -260,7 +263,7 @@ class FakeDriver:
     def ensure_share(self, share: Share, source: Snapshot | None) -> list[ExportLocation]:
         """The share exists and is exported, with the source's content if it is new."""
         self._begin("ensure_share")
-        with self._lock:
+        with self._alone():
             addresses = self._addresses_of(share)
             known = self.world.shares.get(share.id)
             if known is None:
@@ -277,7 +280,7 @@ class FakeDriver:
     def remove_share(self, share: Share) -> None:
         """The share is gone, with its snapshots."""
         self._begin("remove_share")
-        with self._lock:
+        with self._alone():
             self._drop_share(share.id)
             self._keep()
 
@@ -285,7 +288,7 @@ class FakeDriver:
     def resize_share(self, share: Share) -> None:
         """The size is the one given, unless more is used."""
         self._begin("resize_share")
-        with self._lock:
+        with self._alone():
             known = self._share(share.id)
             if share.size_gib < known.used_gib:
                 raise ShrinkRefused(f"{known.used_gib} GiB are used, {share.size_gib} asked for")
@@ -295,7 +298,7 @@ class FakeDriver:
     def transfer_share(self, share: Share) -> None:
         """It is this project's."""
         self._begin("transfer_share")
-        with self._lock:
+        with self._alone():
             self._share(share.id).project = share.project_id
             self._keep()
 
@@ -303,7 +306,7 @@ class FakeDriver:
     def apply_access(self, share: Share, rules: Sequence[AccessRule]) -> None:
         """Exactly these rules are in force."""
         self._begin("apply_access")
-        with self._lock:
+        with self._alone():
             self._share(share.id).rules = sorted(
                 (str(rule.network), str(rule.level)) for rule in rules
             )
@@ -313,7 +316,7 @@ class FakeDriver:
     def ensure_snapshot(self, snapshot: Snapshot) -> None:
         """The snapshot has the content that the share had at the first call."""
         self._begin("ensure_snapshot")
-        with self._lock:
+        with self._alone():
             share = self._share(snapshot.share.id)
             taken = FakeSnapshot(snapshot.share.id, share.content, share.used_gib)
             self.world.snapshots.setdefault(snapshot.id, taken)
@@ -323,7 +326,7 @@ class FakeDriver:
     def remove_snapshot(self, snapshot: Snapshot) -> None:
         """The snapshot is gone."""
         self._begin("remove_snapshot")
-        with self._lock:
+        with self._alone():
             self.world.snapshots.pop(snapshot.id, None)
             self._keep()
 
@@ -331,7 +334,7 @@ class FakeDriver:
     def revert_share(self, snapshot: Snapshot) -> None:
         """The share has the snapshot's content."""
         self._begin("revert_share")
-        with self._lock:
+        with self._alone():
             taken = self._snapshot(snapshot.id)
             share = self._share(snapshot.share.id)
             share.content, share.used_gib = taken.content, taken.used_gib
@@ -340,7 +343,7 @@ class FakeDriver:
     def check_server(self, server: Server | None) -> bool:
         """True if the server serves; in single_svm if every share is exported."""
         self._begin("check_server")
-        with self._lock:
+        with self._alone():
             if server is None:
                 return all(item.exported for item in self.world.shares.values())
             known = self.world.servers.get(server.key)
@@ -349,7 +352,7 @@ class FakeDriver:
     def inventory(self) -> Inventory:
         """What exists now."""
         self._begin("inventory")
-        with self._lock:
+        with self._alone():
             return Inventory(
                 servers=frozenset(k for k, item in self.world.servers.items() if not item.left),
                 shares=frozenset(self.world.shares),
@@ -358,7 +361,7 @@ class FakeDriver:
 
     def fill(self, share_id: str, content: str, used_gib: int = 0) -> None:
         """As if a client had written that."""
-        with self._lock:
+        with self._alone():
             share = self._share(share_id)
             share.content, share.used_gib = content, used_gib
             self._keep()
@@ -414,6 +417,27 @@ class FakeDriver:
         for key in gone:
             del self.world.snapshots[key]
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else is at the world, as it is now: processes that share the file take turns."""
+        with self._lock:
+            if self._file is None:
+                yield
+                return
+            with self._file.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._read()
+                yield
+
+    def _read(self) -> None:
+        """The world as the file has it, if another process wrote it."""
+        if self._file is None or not self._file.exists():
+            return
+        version = self._file.stat().st_ino, self._file.stat().st_mtime_ns
+        if version != self._version:
+            self.world = msgspec.json.decode(self._file.read_bytes(), type=FakeWorld)
+            self._version = version
+
     def _keep(self) -> None:
         """Write the world down, whole or not at all: the process may be killed at any time."""
         if self._file is None:
@@ -421,6 +445,7 @@ class FakeDriver:
         beside = self._file.with_suffix(".new")
         beside.write_bytes(msgspec.json.encode(self.world))
         beside.replace(self._file)
+        self._version = self._file.stat().st_ino, self._file.stat().st_mtime_ns
 
     @staticmethod
     def _spelt(address: str) -> str:

@@ -38,6 +38,7 @@ from abaca.db.tables import new_id, now, tasks
 from abaca.errors import LeaseLost
 from abaca.model.task import Task, TaskKind
 from abaca.work.doorbell import doorbell
+from abaca.work.notices import announce
 
 PATIENCE = timedelta(minutes=30)
 """For how long a retriable failure is retried after the last request."""
@@ -81,6 +82,8 @@ def enqueue(
     asked["updated_at"] = stamp
     tx.execute(_upsert(tx.dialect, row, _again(clock, delay, asked)))
     tx.after_commit(doorbell.ring)
+    if not delay:
+        announce(tx, queue)
 
 
 def _again(clock: Reading, delay: float, asked: dict[str, Any]) -> dict[str, Any]:

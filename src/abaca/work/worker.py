@@ -19,6 +19,7 @@ from abaca.work.handler import Handler
 from abaca.work.identity import dead_workers
 from abaca.work.keeper import Keeper
 from abaca.work.lease import Lease
+from abaca.work.notices import Listener
 from abaca.work.run import RetryOptions, run_task
 
 log = structlog.get_logger()
@@ -61,6 +62,7 @@ class WorkerPool:
         self._handlers = handlers
         self._options = options
         self._keeper = Keeper(db, handlers, options.lease_seconds)
+        self._listener = Listener(db, self._queues, doorbell)
         self._inbox: SimpleQueue[Lease | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._pause = EAGER_SECONDS
@@ -73,6 +75,7 @@ class WorkerPool:
         for number in range(self._options.threads):
             self._run(f"abaca-worker-{number}", self._work)
         self._run("abaca-claims", self._dispatch)
+        self._listener.start()
 
     def stop(self) -> bool:
         """Take nothing more, wait a bounded time; False if work was left under way."""
@@ -83,6 +86,7 @@ class WorkerPool:
         for _ in range(self._options.threads):
             self._inbox.put(None)
         self._keeper.stop()
+        self._listener.stop()
         if done:
             for thread in self._threads:
                 thread.join(self._options.stop_seconds)

@@ -1,0 +1,73 @@
+"""Other processes' workers are told at once where the database can, and never need it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from abaca.db.database import Database
+from abaca.work.doorbell import Doorbell
+from abaca.work.notices import Listener
+from support.databases import Databases
+from support.task_queue import HERE, Queue
+
+
+@pytest.fixture
+def db(databases: Databases) -> Iterator[Database]:
+    """A database that passes notices on."""
+    url = databases.take("postgresql")
+    made = Database(url)
+    yield made
+    made.close()
+    databases.give_back("postgresql", url)
+
+
+@pytest.fixture
+def bell(db: Database) -> Iterator[Doorbell]:
+    """Rung by a listener, which has begun."""
+    made = Doorbell()
+    listener = Listener(db, [HERE], made, retry_seconds=0.1)
+    listener.start()
+    until(lambda: made.rings)
+    yield made
+    listener.stop()
+
+
+def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    """Return once it is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(0.01)
+
+
+def test_what_others_queue_is_heard(db: Database, bell: Doorbell) -> None:
+    """The bell is not the one that queueing rings in this process: only the database rings it."""
+    before = bell.rings
+    Queue(db).put("share1")
+    until(lambda: bell.rings > before)
+
+
+def test_what_is_for_others_or_for_later_is_not(db: Database, bell: Doorbell) -> None:
+    """Managers are not woken for another backend's work, nor for work that is not due."""
+    before = bell.rings
+    Queue(db).put("share1", to="node2@b1")
+    Queue(db).put("share2", delay=60)
+    Queue(db).put("share3")
+    until(lambda: bell.rings > before)
+    assert bell.rings == before + 1
+
+
+def test_a_lost_connection_is_made_again(db: Database, bell: Doorbell) -> None:
+    """After the database cut it off the listener rings, for whatever came meanwhile, and hears."""
+    before = bell.rings
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'"
+    with db.write() as tx:
+        assert tx.scalar(text(end)) is True
+    until(lambda: bell.rings > before)
+    before = bell.rings
+    Queue(db).put("share1")
+    until(lambda: bell.rings > before)
