@@ -26,8 +26,10 @@ FEATURES = {
     "revert_to_snapshot_support": "True",
     "mount_snapshot_support": "False",
 }
-CAPABILITIES = {key: True for key in FEATURES if key.endswith("_support")} | {
-    "share_transfer_support": True
+CAPABILITIES = {
+    **{key: True for key in FEATURES if key.endswith("_support")},
+    "share_transfer_support": True,
+    "share_server_manage_support": True,
 }
 
 
@@ -92,14 +94,6 @@ def kept_apart(db: Database) -> dict[str, str]:
         tx.execute(
             update(pools).values(capabilities={**CAPABILITIES, "share_transfer_support": False})
         )
-    return {}
-
-
-def adopts(db: Database) -> dict[str, str]:
-    """Every backend adopts share servers."""
-    with db.write() as tx:
-        can = {**CAPABILITIES, "share_server_manage_support": True}
-        tx.execute(update(pools).values(capabilities=can))
     return {}
 
 
