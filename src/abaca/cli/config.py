@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from abaca.cli.options import Files, config_files
-from abaca.errors import ConfigError
+from abaca.drivers.driver import Prepared
+from abaca.errors import ConfigError, DriverError
 from abaca.network.plugin import Reachable
 
 if TYPE_CHECKING:
@@ -33,12 +34,15 @@ def show_sample() -> None:
 
 @config.command()
 @config_files
-@click.option("--offline", is_flag=True, help="Don't ask the network services that are configured.")
+@click.option(
+    "--offline", is_flag=True, help="Look at the files only: not at this host, nor elsewhere."
+)
 @click.pass_context
 def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
     """Say what a configuration means, and what is wrong with it, without starting anything.
 
-    Network services that it names (a Neutron, say) are asked whether it can work with them.
+    This host is looked at for what the drivers need (privileges, programs, interfaces), and
+    network services (a Neutron, say) are asked whether they can be worked with.
 
     Exit code 0 if a service would start with it, 1 if not, with one line per fault that says
     what to write.
@@ -62,15 +66,25 @@ def _refuse(ctx: click.Context, faults: list[str]) -> NoReturn:
 
 
 def found_outside(config: Config) -> list[str]:
-    """What the network services that are configured say against it, one line each."""
+    """What this host, and the network services that are configured, lack; one line each."""
     lines: list[str] = []
     for backend in config.backends:
+        driver: object = backend.driver
+        if isinstance(driver, Prepared):
+            lines += _looked(driver, backend)
         network = backend.network
         plugin: object = network.plugin if network else None
         # Its classes are asked: an instance would need a database.
         if network is not None and isinstance(plugin, Reachable):
             lines += plugin.findings(network.section, network.values, backend.mode)
     return list(dict.fromkeys(lines))
+
+
+def _looked(driver: Prepared, backend: BackendConfig) -> list[str]:
+    try:
+        return driver.findings(backend.name, backend.values, backend.mode)
+    except DriverError as error:
+        return [f"[{backend.name}] {error}"]
 
 
 def understood(config: Config) -> list[str]:

@@ -10,6 +10,7 @@ from abaca.config.model import BackendConfig, NetworkConfig
 from abaca.config.options import BACKEND, GROUPS, NETWORK, OLD_PLUGINS
 from abaca.config.raw import listed, nearest
 from abaca.config.values import Values
+from abaca.config.wires import overlaps
 from abaca.drivers.driver import Driver
 from abaca.errors import ConfigError
 from abaca.modes import MULTI_MODES, DriverMode
@@ -39,6 +40,7 @@ class Backends:
             if self._named_well(name) and (backend := self._backend(name)) is not None:
                 found.append(backend)
         self._check_storage(found)
+        self._collect(overlaps(found))
         return tuple(found)
 
     def unused(self) -> dict[str, str]:

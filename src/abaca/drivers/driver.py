@@ -20,7 +20,7 @@ from oslo_config import cfg
 
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
-from abaca.network.plugin import Fabric
+from abaca.network.plugin import Fabric, Segment
 
 
 class Locality(StrEnum):
@@ -232,3 +232,27 @@ class HasFabric(Protocol):
     @property
     def fabric(self) -> Fabric | None:
         """The wires of this host; None in a mode that has none."""
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """Optional: the driver says beforehand what `Driver.start` would refuse."""
+
+    @classmethod
+    def findings(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
+        """What this host lacks for a section without `faults`, one line each that says what to do.
+
+        Privileges, programs, kernel, interfaces. Starts nothing and leaves nothing.
+        """
+
+
+@runtime_checkable
+class KnowsWires(Protocol):
+    """Optional: the driver's options say where segments come out."""
+
+    @classmethod
+    def outlet(cls, values: Mapping[str, object], segment: Segment) -> str | None:
+        """Names the wire of this host that the segment is on; None if there is none.
+
+        Segments on one wire have one name, whatever the section calls them. No I/O.
+        """

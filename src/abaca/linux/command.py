@@ -22,11 +22,13 @@ from abaca.errors import CommandFailed, LinuxError
 PACKAGES = {
     "btrfs": "btrfs-progs",
     "dbus-daemon": "dbus-daemon",
+    "fstrim": "util-linux",
     "ganesha.nfsd": "nfs-ganesha nfs-ganesha-vfs",
     "ip": "iproute2",
     "losetup": "mount",
     "mkfs.btrfs": "btrfs-progs",
     "mount": "mount",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "ovs-vsctl": "openvswitch-switch",
     "ovs-vswitchd": "openvswitch-switch",

@@ -207,6 +207,17 @@ class ShowsOrphans(Protocol):
 
 
 @runtime_checkable
+class HasRanges(Protocol):
+    """Optional: a flat section itself says which addresses it gives out, on which segment."""
+
+    @classmethod
+    def flat_ranges(
+        cls, section: str, values: Mapping[str, object]
+    ) -> tuple[Segment, tuple[tuple[IPAddress, IPAddress], ...]]:
+        """The segment, and first and last of each range. InvalidNetwork if it has `faults`."""
+
+
+@runtime_checkable
 class KnowsIds(Protocol):
     """Optional: the plugin understands some of the IDs by which share networks name networks."""
 

@@ -79,6 +79,16 @@ class StandalonePlugin:
         """Make the instance for a network section; InvalidNetwork if it has `faults`."""
         return cls(section, Settings.parse(section, values, host.mode), host)
 
+    @classmethod
+    def flat_ranges(
+        cls, section: str, values: Mapping[str, object]
+    ) -> tuple[Segment, tuple[tuple[IPAddress, IPAddress], ...]]:
+        """The section's network, and the ranges that it gives addresses of."""
+        settings = Settings.parse(section, values, DriverMode.FLAT)
+        if settings.flat is None:
+            raise InvalidNetwork(f"[{section}] has no flat network")
+        return settings.flat, tuple(pair for item in settings.families for pair in item.ranges)
+
     def status(self) -> None:
         """Return if `allocate` can work; ``routed`` needs a driver with wires on this host."""
         if self._settings.routed:

@@ -101,6 +101,8 @@ class LinuxDriver:
     @classmethod
     def outlet(cls, values: Mapping[str, object], segment: Segment) -> str | None:
         """The bridge or uplink that the mappings name, with the VLAN; else the segment's number."""
+        if wires.faults("", values):
+            return None
         return wires.outlet(wires.parse(values, "check"), segment)
 
     def start(self) -> None:

@@ -12,7 +12,7 @@ from abaca.errors import CommandFailed, DriverError
 from abaca.linux.command import find
 from abaca.modes import DriverMode
 
-_PROGRAMS = (
+PROGRAMS = (
     "btrfs",
     "dbus-daemon",
     "fstrim",
@@ -22,7 +22,7 @@ _PROGRAMS = (
     "mount",
     "umount",
 )
-_SERVER_PROGRAMS = ("nft", "nsenter")
+SERVER_PROGRAMS = ("nft", "nsenter")
 
 
 def check_programs(options: LinuxOptions, mode: DriverMode) -> None:
@@ -36,9 +36,9 @@ def lacking(options: LinuxOptions, mode: DriverMode) -> list[str]:
     missing = []
     if os.geteuid() != 0:
         missing.append("the linux driver needs root: it makes namespaces, mounts and loop devices")
-    programs = list(_PROGRAMS)
+    programs = list(PROGRAMS)
     if mode.has_share_servers:
-        programs += _SERVER_PROGRAMS
+        programs += SERVER_PROGRAMS
     if 3 in options.nfs_versions:  # noqa: PLR2004
         programs += ["rpcbind", "unshare"]
     for program in programs:
