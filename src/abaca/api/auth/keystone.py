@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import falcon
+from keystoneauth1.exceptions import ClientException
 from keystonemiddleware import auth_token
 
 from abaca.api.auth import Caller
 from abaca.errors import ServiceUnavailable, Unauthorized
 from abaca.identity.login import REFUSED
 
+TOKEN_CACHE_SECONDS = 5
+"""So long a revoked token may be believed, unless token_cache_time says otherwise.
+
+The middleware's own default is 300: it keeps what Keystone said in the process.
+"""
 _HEADERS = {
     "user_name": "HTTP_X_USER_NAME",
     "project_name": "HTTP_X_PROJECT_NAME",
@@ -30,7 +36,8 @@ class Keystone:
     def __init__(self, options: Mapping[str, object]) -> None:
         self._seen = threading.local()
         self._middleware = auth_token.AuthProtocol(
-            self._passed, {**options, "delay_auth_decision": False}
+            self._passed,
+            {"token_cache_time": TOKEN_CACHE_SECONDS, **options, "delay_auth_decision": False},
         )
 
     def authenticate(self, req: falcon.Request) -> Caller:
@@ -42,7 +49,11 @@ class Keystone:
             status.append(code)
             return lambda _: None
 
-        self._middleware(req.env, start_response)
+        try:
+            self._middleware(req.env, start_response)
+        except (ClientException, ValueError, TypeError, AttributeError, LookupError) as error:
+            # Keystone, or what answers in its place, says what the middleware can't read.
+            raise ServiceUnavailable(f"Keystone: {type(error).__name__}: {error}") from error
         environ = self._seen.environ
         if environ is None:
             if status and status[0].startswith("5"):

@@ -1,0 +1,168 @@
+"""Abaca behind a real Keystone: projects, users, a catalog, and a service that asks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keystoneauth1.session import Session
+
+from support.fault_proxy import FaultProxy, fault_proxy
+from support.keystone.server import ADMIN_PASSWORD, REGION, KeystoneServer, login
+
+BIN = Path(sys.executable).parent
+PASSWORD = "correct horse"
+SECONDS = 120
+PEOPLE = {
+    "alice": ("red", "member"),
+    "rita": ("red", "reader"),
+    "bob": ("blue", "member"),
+    "abaca": ("services", "service"),
+    "nova": ("services", "service"),
+    "operator": ("services", "admin"),
+}
+"""User: project and role."""
+TYPES = ("sharev2", "shared-file-system", "share")
+CONFIG = """
+[DEFAULT]
+host = node1
+state_path = {folder}/state
+listen_port = 0
+auth_strategy = keystone
+enabled_share_backends = site
+report_seconds = 1
+[keystone_authtoken]
+auth_type = password
+auth_url = {keystone}
+www_authenticate_uri = {keystone}
+username = abaca
+password = {password}
+project_name = services
+user_domain_name = Default
+project_domain_name = Default
+service_token_roles_required = true
+[site]
+share_driver = fake
+driver_mode = single_svm
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cloud:
+    """A Keystone with people in it, and an Abaca that they find in its catalog."""
+
+    keystone: KeystoneServer
+    proxy: FaultProxy
+    """Between Abaca and Keystone."""
+    url: str
+    projects: Mapping[str, str]
+    """ID by name."""
+
+    def session(self, user: str) -> Session:
+        """Logged in as one of the people, or as the administrator."""
+        project, password = PEOPLE.get(user, ("admin", ""))[0], PASSWORD
+        if user == "admin":
+            password = ADMIN_PASSWORD
+        return Session(auth=login(self.keystone.url, user, password, project))
+
+    def status(self, token: str | None, path: str = "/v2/shares", **headers: str) -> int:
+        """How Abaca answers a request with that token."""
+        return self.answer(token, path, **headers)[0]
+
+    def answer(
+        self, token: str | None, path: str = "/v2/shares", **headers: str
+    ) -> tuple[int, Mapping[str, str], Any]:
+        """Status, headers and body of the answer."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {**named, "X-Auth-Token": token} if token is not None else named
+        request = urllib.request.Request(f"{self.url}{path}", headers=sent)  # noqa: S310 - loopback
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as found:  # noqa: S310
+                return found.status, found.headers, json.load(found)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, json.load(error)
+
+    def openstack(self, user: str, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run `openstack ...` as a person does."""
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+        return subprocess.run(
+            [str(BIN / "openstack"), *argv],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            env={
+                **clean,
+                "OS_AUTH_URL": self.keystone.url,
+                "OS_USERNAME": user,
+                "OS_PASSWORD": ADMIN_PASSWORD if user == "admin" else PASSWORD,
+                "OS_PROJECT_NAME": PEOPLE.get(user, ("admin", ""))[0],
+                "OS_USER_DOMAIN_NAME": "Default",
+                "OS_PROJECT_DOMAIN_NAME": "Default",
+                "OS_REGION_NAME": REGION,
+            },
+        )
+
+
+def people(keystone: KeystoneServer) -> dict[str, str]:
+    """Projects, users and roles; the projects' IDs."""
+    names = dict.fromkeys(project for project, _ in PEOPLE.values())
+    projects = {name: keystone.make("projects", name=name, domain_id="default") for name in names}
+    for name, (project, role) in PEOPLE.items():
+        user = keystone.make("users", name=name, password=PASSWORD, domain_id="default")
+        keystone.grant(user, projects[project], role)
+    return projects
+
+
+@contextmanager
+def cloud_of(keystone: KeystoneServer, folder: Path) -> Iterator[Cloud]:
+    """`abaca serve` with Keystone's tokens, listed in the catalog; ended after the tests."""
+    projects = people(keystone)
+    with fault_proxy(keystone.url) as proxy:
+        # Services ask at the internal endpoint, which for them is the proxy.
+        keystone.serve("identity", "keystone", public=keystone.url, internal=proxy.url)
+        file = folder / "abaca.conf"
+        file.write_text(CONFIG.format(folder=folder, keystone=proxy.url, password=PASSWORD))
+        with _serving(file, folder / "abaca.log") as url:
+            for kind in TYPES:
+                keystone.serve(kind, f"abaca-{kind}", public=f"{url}/v2")
+            yield Cloud(keystone=keystone, proxy=proxy, url=url, projects=projects)
+
+
+@contextmanager
+def _serving(file: Path, log: Path) -> Iterator[str]:
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [str(BIN / "abaca"), "serve", "--config-file", str(file)],
+            stdout=subprocess.PIPE,
+            stderr=out,
+            text=True,
+        )
+    try:
+        yield _url(process, log)
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _url(process: subprocess.Popen[str], log: Path) -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"listening on (http\S+)", line):
+            return found[1]
+    raise AssertionError(log.read_text())
