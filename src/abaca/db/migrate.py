@@ -15,6 +15,7 @@ from sqlalchemy import inspect
 from sqlalchemy import text as sql
 
 from abaca.db.database import Database, Tx
+from abaca.db.engine import translated
 from abaca.errors import ConfigError, DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -43,7 +44,10 @@ def upgrade(db: Database) -> bool:
     """
     if version(db) == HEAD:
         return False
-    with db.write() as tx, _alone(tx):
+    with _alone(db), db.write() as tx:
+        if tx.dialect == "postgresql":
+            tx.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+            tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         before = _version(tx)
         if before == HEAD:
             return False
@@ -53,23 +57,24 @@ def upgrade(db: Database) -> bool:
 
 
 @contextmanager
-def _alone(tx: Tx) -> Iterator[None]:
-    """No other process migrates meanwhile; on SQLite there is one writer anyway."""
-    if tx.dialect == "postgresql":
-        tx.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
-        tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+def _alone(db: Database) -> Iterator[None]:
+    """On MariaDB no other process migrates meanwhile; elsewhere the transaction sees to that.
+
+    The lock has a connection of its own, since it must outlast the commit.
+    """
+    if db.kind != "mysql":
         yield
-    elif tx.dialect == "mysql":
-        # Of this database, not of the whole server: its names are one space.
-        name = "CONCAT('abaca-', SHA1(DATABASE()))"
-        if tx.scalar(sql(f"SELECT GET_LOCK({name}, {LOCK_SECONDS})")) != 1:
+        return
+    # Of this database, not of the whole server: its names are one space.
+    name = "CONCAT('abaca-', SHA1(DATABASE()))"
+    with translated(), db.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        if connection.scalar(sql(f"SELECT GET_LOCK({name}, {LOCK_SECONDS})")) != 1:
             raise DatabaseUnavailable("another process is migrating the database")
         try:
             yield
         finally:
-            tx.execute(sql(f"SELECT RELEASE_LOCK({name})"))
-    else:
-        yield
+            connection.execute(sql(f"SELECT RELEASE_LOCK({name})"))
 
 
 def _version(tx: Tx) -> str | None:
