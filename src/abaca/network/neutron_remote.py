@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ class Remote:
     def _connected(self) -> Any:  # noqa: ANN401 - an openstack.connection.Connection
         if self._connection is None:
             self._connection = _connect(self._access)
+            # Who drops this object drops its HTTP connections.
+            weakref.finalize(self, self._connection.session.session.close)
         return self._connection
 
     @step("neutron.project")

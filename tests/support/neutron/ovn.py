@@ -73,12 +73,12 @@ def ovn(namespace: str, folder: Path, switch: Switch, mappings: str) -> Iterator
     }
     started: list[tuple[int, int]] = []
 
-    def start(name: str, *argv: str) -> None:
+    def start(name: str, *argv: str, **more: str) -> None:
         pid = start_daemon(
             (*argv, f"--unixctl={folder}/{name}.ctl"),
             netns=namespace,
             log=folder / f"{name}.log",
-            env=environment,
+            env={**environment, **more},
         )
         started.append(process_identity(pid))
 
@@ -110,7 +110,9 @@ def ovn(namespace: str, folder: Path, switch: Switch, mappings: str) -> Iterator
             *("datapath_type=netdev", "fail-mode=secure"),
         )
         controller = str(root / "usr/bin/ovn-controller")
-        start("controller", controller, f"unix:{switch.socket}")
+        # It looks for the bridge's socket where the switch put it.
+        rundir = str(switch.socket.parent)
+        start("controller", controller, f"unix:{switch.socket}", OVS_RUNDIR=rundir)
         yield
     finally:
         for pid, start_time in reversed(started):

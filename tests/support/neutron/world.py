@@ -41,6 +41,7 @@ class TickingAdapter(HTTPAdapter):
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """As always, and then perhaps the lights go out."""
         response = super().send(request, *args, **kwargs)
+        assert response.content is not None  # read now, so that the connection is free again
         self._power.tick(f"{request.method} {request.path_url}")
         return response
 
