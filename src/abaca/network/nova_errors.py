@@ -62,17 +62,23 @@ def meaning(cls: type[BaseException]) -> type[NetworkError] | None:
 @cache
 def _table() -> dict[type[BaseException], type[NetworkError]]:
     """Made where nova is configured, and not before: the imports take half a second."""
+    return {
+        **dict.fromkeys(_for_later(), NetworkUnavailable),
+        **dict.fromkeys(_for_a_person(), InvalidNetwork),
+    }
+
+
+def _for_later() -> tuple[type[BaseException], ...]:
+    """Nobody answers, or not so that it can be understood; or Keystone says no, for now."""
     import requests  # noqa: PLC0415
     from keystoneauth1 import exceptions as ksa  # noqa: PLC0415
 
-    later = (
-        # Nobody answers, or not so that it can be understood.
+    return (
         ksa.ConnectionError,
         ksa.RetriableConnectionFailure,
         ksa.DiscoveryFailure,
         ksa.InvalidResponse,
         ksa.HttpServerError,
-        # Keystone says no, for now.
         ksa.Unauthorized,
         ksa.ProxyAuthenticationRequired,
         ksa.AuthorizationFailure,
@@ -88,8 +94,14 @@ def _table() -> dict[type[BaseException], type[NetworkError]]:
         AttributeError,
         LookupError,
     )
-    wrong = (
-        # Everything else of theirs needs a person: the configuration, the catalog, or rights.
+
+
+def _for_a_person() -> tuple[type[BaseException], ...]:
+    """All else of theirs: the configuration, the catalog, or rights."""
+    import requests  # noqa: PLC0415
+    from keystoneauth1 import exceptions as ksa  # noqa: PLC0415
+
+    return (
         ksa.ClientException,
         ksa.SSLError,
         ksa.HTTPClientError,
@@ -101,7 +113,3 @@ def _table() -> dict[type[BaseException], type[NetworkError]]:
         requests.exceptions.InvalidSchema,
         requests.exceptions.MissingSchema,
     )
-    return {
-        **dict.fromkeys(later, NetworkUnavailable),
-        **dict.fromkeys(wrong, InvalidNetwork),
-    }
