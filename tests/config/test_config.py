@@ -111,7 +111,7 @@ def test_two_backends_may_name_one_network(tmp_path: Path) -> None:
             "network_plugin = standalon",
             (
                 "[net] network_plugin: 'standalon' is not installed; did you mean standalone?; "
-                "write fake or standalone"
+                "write fake, neutron, nova or standalone"
             ),
         ),
         (

@@ -22,12 +22,15 @@ def show(rows: Sequence[Mapping[str, object]], columns: Sequence[str], output: s
     from rich.box import SIMPLE  # noqa: PLC0415 - `abaca --help` must be quick
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
 
     table = Table(box=SIMPLE, pad_edge=False)
     for name in columns:
         table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name.endswith("id"))
     for row in rows:
-        table.add_row(*("" if row.get(name) is None else str(row[name]) for name in columns))
+        # Not markup: a section's name has brackets.
+        cells = ("" if row.get(name) is None else str(row[name]) for name in columns)
+        table.add_row(*(Text(cell) for cell in cells))
     console = Console()
     console.print(table) if console.is_terminal else Console(width=WIDE).print(table)
 

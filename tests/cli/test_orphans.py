@@ -1,0 +1,93 @@
+"""`abaca network orphans` and `join`: what they say, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import time
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from abaca.cli.main import main
+from abaca.config import load
+from abaca.db.addresses import DatabaseLedger
+from abaca.network.plugin import Claim, Label
+from abaca.service.state import open_database
+
+CONFIG = """
+[DEFAULT]
+host = node1
+state_path = {folder}/state
+enabled_share_backends = one, two
+[one]
+share_driver = fake
+driver_mode = flat_multi_svm
+network_config_group = net
+[two]
+share_driver = fake
+driver_mode = flat_multi_svm
+network_config_group = net
+[net]
+network_plugin = standalone
+gateway = 10.10.0.1
+mask = 24
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Two backends on one flat network."""
+    path = tmp_path / "abaca.conf"
+    path.write_text(CONFIG.format(folder=tmp_path))
+    return path
+
+
+def orphans(file: Path, *options: str) -> list[dict[str, str]]:
+    """What the command finds."""
+    argv = ["network", "orphans", "--format", "json", "--config-file", str(file), *options]
+    done = CliRunner().invoke(main, argv)
+    assert done.exit_code == 0, done.output
+    found: list[dict[str, str]] = json.loads(done.stdout)
+    return found
+
+
+def test_an_address_of_nobody_is_told_once_and_removed(file: Path) -> None:
+    """By its section's first backend; a young one stays; listing it changes nothing."""
+    database = open_database(load((file,), ()).service)
+    pair = (ip_address("10.10.0.10"), ip_address("10.10.0.20"))
+    stray = Claim(owner="gone", label=Label.USER, subnet="net", index=0)
+    try:
+        DatabaseLedger(database).take("flat:net/4", [pair], [], [stray], rest_seconds=0)
+    finally:
+        database.close()
+    time.sleep(0.01)
+    found = {
+        "backend": "one",
+        "kind": "network",
+        "what": "address 0 of share server gone",
+        "state": "found",
+    }
+    assert orphans(file) == []
+    for _ in range(2):
+        assert orphans(file, "--older-than", "0") == [found]
+    assert orphans(file, "--older-than", "0", "--repair") == [{**found, "state": "removed"}]
+    assert orphans(file, "--older-than", "0") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["orphans", "--data"], "--repair"),
+        (["join", "net"], "either --netns NAMESPACE or --bridge BRIDGE"),
+        (["join", "net", "--netns", "a", "--bridge", "b"], "either --netns"),
+        (["leave", "net"], "either --netns"),
+    ],
+)
+def test_half_an_order_is_refused(file: Path, words: list[str], message: str) -> None:
+    """It says what to write, and does nothing."""
+    done = CliRunner().invoke(main, ["network", *words, "--config-file", str(file)])
+    assert done.exit_code == 2
+    assert message in done.output
+    assert not (file.parent / "state").exists()
