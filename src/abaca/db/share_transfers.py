@@ -79,6 +79,12 @@ def end(tx: Tx, transfer: ShareTransfer) -> None:
     _move(tx, transfer.share_id, ShareStatus.AWAITING_TRANSFER, ShareStatus.AVAILABLE)
 
 
+def any_expired(tx: Tx, moment: datetime) -> bool:
+    """Whether some are too old."""
+    where = share_transfers.c.expires_at <= moment
+    return tx.scalar(select(share_transfers.c.id).where(where).limit(1)) is not None
+
+
 def end_expired(tx: Tx, moment: datetime) -> int:
     """End those that are too old; how many."""
     old = tx.all(

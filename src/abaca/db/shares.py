@@ -165,8 +165,10 @@ def clones_under_way(tx: Tx, snapshot_id: str, statuses: Collection[str]) -> int
     return int(tx.scalar(rows))
 
 
-def due_in_bin(tx: Tx, moment: datetime, hosts: Collection[str], limit: int) -> list[Share]:
-    """Shares whose time in the recycle bin is up, on these backends or on none; locked."""
+def due_in_bin(
+    tx: Tx, moment: datetime, hosts: Collection[str], limit: int, *, lock: bool = True
+) -> list[Share]:
+    """Shares whose time in the recycle bin is up, on these backends or on none."""
     at = share_instances.c.host
     gone = [str(ShareStatus.DELETING), str(ShareStatus.ERROR_DELETING)]
     statement = (
@@ -179,8 +181,9 @@ def due_in_bin(tx: Tx, moment: datetime, hosts: Collection[str], limit: int) -> 
         )
         .order_by(shares.c.scheduled_to_be_deleted_at)
         .limit(limit)
-        .with_for_update(of=share_instances)
     )
+    if lock:
+        statement = statement.with_for_update(of=share_instances)
     return [_without_metadata(row) for row in tx.execute(statement)]
 
 

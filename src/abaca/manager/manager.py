@@ -9,9 +9,8 @@ from datetime import timedelta
 
 import structlog
 
-from abaca.db import messages, share_transfers
+from abaca.db import messages
 from abaca.db.database import Database
-from abaca.db.tables import now
 from abaca.manager import recycle_bin
 from abaca.manager.backend import Backend
 from abaca.manager.options import ManagerOptions
@@ -84,8 +83,7 @@ class ShareManager:
         self._pool.bury()
         self._supervisor.check()
         recycle_bin.empty(self._db, [item.host for item in self._backends])
-        with self._db.write() as tx:
-            share_transfers.end_expired(tx, now())
+        recycle_bin.end_transfers(self._db)
 
     def _audit(self) -> None:
         self._supervisor.sweep()

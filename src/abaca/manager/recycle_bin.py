@@ -1,10 +1,10 @@
-"""Has shares removed whose time in the recycle bin is up."""
+"""Shares whose time is up: in the recycle bin, or on offer to another project."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from abaca.db import share_networks, shares
+from abaca.db import share_networks, share_transfers, shares
 from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.model.task import TaskKind
@@ -16,6 +16,9 @@ BATCH = 100
 
 def empty(db: Database, hosts: Collection[str]) -> int:
     """Delete what is due on these backends, and what is on none; how many that were."""
+    with db.read() as tx:
+        if not shares.due_in_bin(tx, now(), hosts, 1, lock=False):
+            return 0
     with db.write() as tx:
         due = shares.due_in_bin(tx, now(), hosts, BATCH)
         for share in due:
@@ -36,3 +39,12 @@ def empty(db: Database, hosts: Collection[str]) -> int:
                 request_id=None,
             )
     return len(due)
+
+
+def end_transfers(db: Database) -> int:
+    """End the offers of shares that nobody took up in time; how many those were."""
+    with db.read() as tx:
+        if not share_transfers.any_expired(tx, now()):
+            return 0
+    with db.write() as tx:
+        return share_transfers.end_expired(tx, now())
