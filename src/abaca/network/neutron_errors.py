@@ -96,68 +96,50 @@ def meaning(cls: type[BaseException]) -> type[NetworkError] | None:
 
 @cache
 def _table() -> dict[type[BaseException], type[NetworkError]]:
-    """Imported only where Neutron is configured: half of a service's start-up time otherwise."""
+    return {
+        **dict.fromkeys(_retried(), NetworkUnavailable),
+        **dict.fromkeys(_for_a_person(), InvalidNetwork),
+    }
+
+
+# The libraries are imported only where Neutron is configured: half of a service's start-up
+# time otherwise.
+
+
+def _retried() -> tuple[type[BaseException], ...]:
+    """Nobody answers, or not so that it can be understood, or not at this moment."""
     import requests  # noqa: PLC0415
     from keystoneauth1 import exceptions as ksa  # noqa: PLC0415
     from keystoneauth1.exceptions import oidc  # noqa: PLC0415
     from openstack import exceptions as sdk  # noqa: PLC0415
 
-    later = (
-        # keystoneauth: nobody answers, or not so that it can be understood.
-        ksa.ConnectionError,
-        ksa.RetriableConnectionFailure,
-        ksa.DiscoveryFailure,
-        ksa.InvalidResponse,
-        ksa.EmptyCatalog,
-        ksa.HttpServerError,
-        ksa.Unauthorized,
-        ksa.ProxyAuthenticationRequired,
-        ksa.RequestTimeout,
-        ksa.Conflict,
-        ksa.PreconditionFailed,
-        ksa.TooManyRequests,
+    return (
+        *(ksa.ConnectionError, ksa.RetriableConnectionFailure, ksa.DiscoveryFailure),
+        *(ksa.InvalidResponse, ksa.EmptyCatalog, ksa.HttpServerError, ksa.RequestTimeout),
+        *(ksa.Unauthorized, ksa.ProxyAuthenticationRequired, ksa.AuthorizationFailure),
+        *(ksa.Conflict, ksa.PreconditionFailed, ksa.TooManyRequests),
+        oidc.OidcDeviceAuthorizationTimeOut,
         # Neutron's own 404 is no exception here: this is Keystone's, or a proxy's before it.
         # Never NetworkNotFound, which would make a deletion of it.
-        ksa.NotFound,
-        ksa.Gone,
-        sdk.NotFoundException,
-        ksa.AuthorizationFailure,
-        oidc.OidcDeviceAuthorizationTimeOut,
-        # openstacksdk: the same.
-        sdk.InvalidResponse,
-        sdk.ConflictException,
-        sdk.PreconditionFailedException,
-        sdk.ResourceTimeout,
-        sdk.ResourceFailure,
-        sdk.ServiceDiscoveryException,
-        sdk.HttpException,
-        # What both let through.
-        requests.RequestException,
-        OSError,
+        *(ksa.NotFound, ksa.Gone, sdk.NotFoundException),
+        *(sdk.InvalidResponse, sdk.ConflictException, sdk.PreconditionFailedException),
+        *(sdk.ResourceTimeout, sdk.ResourceFailure, sdk.ServiceDiscoveryException),
+        *(sdk.HttpException, requests.RequestException, OSError),
         # What they stumble over in an answer that is not what they expect.
-        ValueError,
-        TypeError,
-        AttributeError,
-        LookupError,
+        *(ValueError, TypeError, AttributeError, LookupError),
     )
-    wrong = (
-        # Everything else of theirs needs a person: the configuration, or the rights in Neutron.
-        ksa.ClientException,
-        ksa.SSLError,
-        ksa.VersionNotAvailable,
-        ksa.HTTPClientError,
-        ksa.EndpointNotFound,
-        ksa.AuthPluginException,
-        ksa.ImpliedVersionMismatch,
-        sdk.SDKException,
-        sdk.BadRequestException,
-        sdk.ForbiddenException,
-        requests.exceptions.SSLError,
-        requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidSchema,
-        requests.exceptions.MissingSchema,
+
+
+def _for_a_person() -> tuple[type[BaseException], ...]:
+    """Everything else of theirs: the configuration, or the rights in Neutron."""
+    import requests  # noqa: PLC0415
+    from keystoneauth1 import exceptions as ksa  # noqa: PLC0415
+    from openstack import exceptions as sdk  # noqa: PLC0415
+
+    return (
+        *(ksa.ClientException, ksa.SSLError, ksa.VersionNotAvailable, ksa.HTTPClientError),
+        *(ksa.EndpointNotFound, ksa.AuthPluginException, ksa.ImpliedVersionMismatch),
+        *(sdk.SDKException, sdk.BadRequestException, sdk.ForbiddenException),
+        *(requests.exceptions.SSLError, requests.exceptions.InvalidURL),
+        *(requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema),
     )
-    return {
-        **dict.fromkeys(later, NetworkUnavailable),
-        **dict.fromkeys(wrong, InvalidNetwork),
-    }
