@@ -261,13 +261,11 @@ class LinuxFabric:
             found = links.find(here, bridge)
             if found is None or found.kind != "bridge":
                 raise WireUnknown(f"there is no bridge {bridge} in this network namespace")
-            near = links.find(here, cable.near)
-            if near is None:
+            if links.find(here, cable.near) is None:
                 return
-            there = outlet.namespace
-            if there is not None and not netns.exists(there):
-                return
-            if not links.cable_is_whole(here, cable):
+            # One end of a cable goes with the other: this one leads somewhere.
+            there = outlet.namespace is None or netns.exists(outlet.namespace)
+            if not there or not links.cable_is_whole(here, cable):
                 raise WireUnknown(f"{bridge} is joined with another network: leave that first")
 
         links.inside(None, f"looking at {bridge}", look)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -202,8 +203,9 @@ def test_a_bridge_is_on_one_wire_and_nobody_elses(site: Site, fabric: Fabric) ->
         site.host.call(lambda: fabric.plug_bridge(SERVICE, bridge="br-tenant"))
     site.host.call(lambda: fabric.unplug_bridge(TENANT, bridge="br-tenant"))
     for name in ("br-missing", "lo"):
+        plug = partial(fabric.plug_bridge, TENANT, bridge=name)
         with pytest.raises(InvalidNetwork, match=f"no bridge {name}"):
-            site.host.call(lambda name=name: fabric.plug_bridge(TENANT, bridge=name))
+            site.host.call(plug)
     assert left_behind(before, site.world()) == []
 
 
@@ -227,8 +229,12 @@ def test_a_bridge_on_a_vlan_of_open_vswitch(stage: Stage, tmp_path: Path) -> Non
     behind, server = stage.machine("tenant"), stage.machine("server")
     join(host, behind, "tenant0", "10.9.9.9/32", "10.5.0.9/24")
     host.run("ip", "link", "set", "tenant0", "master", "br-tenant")
+    host.run("ip", "addr", "add", "10.99.0.1/24", "dev", "lo")
     site = stage.site(
-        host, vlan_mappings={"physnet1": "br-vlan"}, ovs_db=f"unix:{tmp_path}/db.sock"
+        host,
+        vlan_mappings={"physnet1": "br-vlan"},
+        ovs_db=f"unix:{tmp_path}/db.sock",
+        vxlan_local=ip_address("10.99.0.1"),
     )
     fabric = HostFabric(site.fabric)
     wanted = replace(segment(44, "10.5.0.0/24", kind=NetworkType.VLAN), physical_network="physnet1")
@@ -237,6 +243,9 @@ def test_a_bridge_on_a_vlan_of_open_vswitch(stage: Stage, tmp_path: Path) -> Non
         host.call(lambda: fabric.plug_bridge(wanted, bridge="br-tenant"))
         site.attach(server, wire_of(wanted), "10.5.0.5/24")
         assert behind.pings("10.5.0.5")
+    with pytest.raises(InvalidNetwork, match="joined with another network"):
+        host.call(lambda: fabric.plug_bridge(TENANT, bridge="br-tenant"))
+    assert behind.pings("10.5.0.5")
     for _ in range(2):
         host.call(lambda: fabric.unplug_bridge(wanted, bridge="br-tenant"))
         site.detach(server)
