@@ -41,6 +41,8 @@ def show_sample() -> None:
 def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
     """Say what a configuration means, and what is wrong with it, without starting anything.
 
+    A database server that it names is asked whether it answers.
+
     This host is looked at for what the drivers need (privileges, programs, interfaces), and
     network services (a Neutron, say) are asked whether they can be worked with.
 
@@ -49,6 +51,7 @@ def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
     """
     try:
         found = files.load(need_backends=True)
+        _ask_database(found)
     except ConfigError as error:
         _refuse(ctx, error.faults)
     if not offline and (faults := found_outside(found)):
@@ -85,6 +88,14 @@ def _looked(driver: Prepared, backend: BackendConfig) -> list[str]:
         return driver.findings(backend.name, backend.values, backend.mode)
     except DriverError as error:
         return [f"[{backend.name}] {error}"]
+
+
+def _ask_database(config: Config) -> None:
+    """ConfigError if the database can't be used."""
+    from abaca.db import probe  # noqa: PLC0415 - `abaca --help` must be quick
+
+    if faults := probe.faults(config.service.database_url):
+        raise ConfigError(faults)
 
 
 def understood(config: Config) -> list[str]:
