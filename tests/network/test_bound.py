@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,7 @@ from abaca.testing.recording_fabric import RecordingFabric
 RANGES = "10.10.0.10-10.10.0.40"
 STEPS = ("claim", "ensure", "allocate", "check", "record")
 END_STEPS = ("release", "remove", "discard")
+ADOPTION_STEPS = ("adopt", "forget")
 
 
 def _flat(
@@ -517,6 +519,7 @@ def test_power_cut_anywhere(database: Database) -> None:
 
 CHILD = """
 import sys
+from ipaddress import ip_address
 sys.path.insert(0, sys.argv[1])
 from worlds import MANAGED, PROJECT, plugin_on
 from abaca.db.database import Database
@@ -531,6 +534,10 @@ helper = BoundManaged(Binding(
 ))
 if sys.argv[4] == "obtain":
     helper.interfaces(2)
+elif sys.argv[4] == "forget":
+    helper.forget_all()
+elif sys.argv[4].startswith("adopt "):
+    helper.adopt([ip_address(sys.argv[4].removeprefix("adopt "))])
 else:
     helper.release_all()
 """
@@ -565,7 +572,57 @@ def _again(database: Database, server: str) -> BoundManaged:
 def test_the_steps_are_those_tried() -> None:
     """A new step of the helper must be added to the crash tests below."""
     mine = {name.removeprefix("network.") for name in steps.names() if name.startswith("network.")}
-    assert mine == {*STEPS, *END_STEPS}
+    assert mine == {*STEPS, *END_STEPS, *ADOPTION_STEPS}
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_kill_9_while_left_and_adopted(database: Database, side: str) -> None:
+    """An address that is left is nobody's until it is adopted, whenever the process dies."""
+    first, other, last = (share_server(database) for _ in range(3))
+    (left,) = _again(database, first).interfaces(1)
+    assert _killed(database, first, "forget", f"network.forget:{side}")
+    for _ in range(2):
+        _again(database, first).forget_all()
+    with database.read() as tx:
+        assert allocations.of_server(tx, first) == []
+    (taken,) = _again(database, other).interfaces(1)
+    assert taken.address != left.address
+
+    assert _killed(database, last, f"adopt {left.address}", f"network.adopt:{side}")
+    for _ in range(2):
+        _again(database, last).adopt([left.address])
+    (adopted,) = _again(database, last).interfaces(1)
+    assert adopted.address == left.address
+    with pytest.raises(InvalidNetwork, match="no address"):
+        _again(database, last).adopt([ip_address("203.0.113.1")])
+    for server in (other, last):
+        _again(database, server).release_all()
+    _clean(database)
+
+
+def test_subnets_come_and_go(database: Database) -> None:
+    """A helper whose subnets changed says so, and gives back what it holds on none of them."""
+    for number in (1, 2):
+        net = segment(f"192.168.{number}.0/24", number=100 + number)
+        register(database, net, name=f"net{number}")
+    one, two = (SubnetRef(key=n, project_id=PROJECT, net_id=n) for n in ("net1", "net2"))
+    server = share_server(database)
+    plugin = plugin_on(database, {**MANAGED, "connectivity": "direct"}, DriverMode.MANAGED)
+    _managed(database, plugin, server, one).interfaces(1)
+    both = _managed(database, plugin, server, one, two)
+    assert both.outdated()
+    assert len(both.interfaces(1)) == 2
+    assert not both.outdated()
+    only = _managed(database, plugin, server, two)
+    assert only.outdated()
+    for _ in range(2):
+        only.release_others()
+    assert not only.outdated()
+    assert [str(item.address)[:10] for item in only.interfaces(1)] == ["192.168.2."]
+    with database.read() as tx:
+        assert {row.claim.subnet for row in allocations.of_server(tx, server)} == {"net2"}
+    only.release_all()
+    assert left_in(database, RecordingFabric()) == []
 
 
 @pytest.mark.parametrize("name", STEPS)
