@@ -357,13 +357,15 @@ class Orders(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Once every share has gone nothing is left, neither server nor address."""
-        for share in set(self.shares) - self.going:
-            self.site.delete_share(share)
-        self.site.settle()
-        assert not self.site.cloud.ports
-        assert not self.site.driver.world.servers
-        self._entered.__exit__(None, None, None)
-        shutil.rmtree(self.folder)
+        try:
+            for share in set(self.shares) - self.going:
+                self.site.delete_share(share)
+            self.site.settle()
+            assert not self.site.cloud.ports
+            assert not self.site.driver.world.servers
+        finally:
+            self._entered.__exit__(None, None, None)
+            shutil.rmtree(self.folder)
 
 
 def test_every_order() -> None:
