@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import urllib.error
@@ -19,6 +18,7 @@ from keystoneauth1.session import Session
 
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.keystone.server import ADMIN_PASSWORD, REGION, KeystoneServer, login
+from support.serving import serving
 
 BIN = Path(sys.executable).parent
 PASSWORD = "correct horse"
@@ -134,35 +134,7 @@ def cloud_of(keystone: KeystoneServer, folder: Path) -> Iterator[Cloud]:
         keystone.serve("identity", "keystone", public=keystone.url, internal=proxy.url)
         file = folder / "abaca.conf"
         file.write_text(CONFIG.format(folder=folder, keystone=proxy.url, password=PASSWORD))
-        with _serving(file, folder / "abaca.log") as url:
+        with serving(file, folder / "abaca.log") as (url, _):
             for kind in TYPES:
                 keystone.serve(kind, f"abaca-{kind}", public=f"{url}/v2")
             yield Cloud(keystone=keystone, proxy=proxy, url=url, projects=projects)
-
-
-@contextmanager
-def _serving(file: Path, log: Path) -> Iterator[str]:
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [str(BIN / "abaca"), "serve", "--config-file", str(file)],
-            stdout=subprocess.PIPE,
-            stderr=out,
-            text=True,
-        )
-    try:
-        yield _url(process, log)
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-
-
-def _url(process: subprocess.Popen[str], log: Path) -> str:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := re.search(r"listening on (http\S+)", line):
-            return found[1]
-    raise AssertionError(log.read_text())
