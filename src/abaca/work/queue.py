@@ -209,8 +209,12 @@ def _take(tx: Tx, task_id: str, values: dict[str, Any]) -> bool:
 def holds(tx: Tx, task: Task, *, lock: bool = False) -> bool:
     """True if the lease under which the task was claimed is still the one in force.
 
-    With ``lock`` nobody can take it before the transaction ends.
+    With ``lock`` nobody can take it before the transaction ends. On MariaDB that is a
+    change of the row: Galera compares what transactions change, and knows no others' locks.
     """
+    if lock and tx.dialect == "mysql":
+        fence = update(tasks).where(_mine(task)).values(updated_at=now())
+        return tx.execute(fence).rowcount == 1
     statement = select(tasks.c.id).where(_mine(task))
     return tx.scalar(statement.with_for_update() if lock else statement) is not None
 

@@ -1,0 +1,116 @@
+"""Transactions mean the same on every database: what is seen, who waits, what is tried again."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from abaca.db.database import Database
+from abaca.db.tables import availability_zones as zones
+from abaca.errors import DatabaseUnavailable
+from support.databases import Databases
+
+pytestmark = pytest.mark.every_database
+STAMP = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """Two rows to fight over."""
+    made = Database(database_url)
+    made.create_schema()
+    for name in ("a", "b"):
+        add(made, name)
+    yield made
+    made.close()
+
+
+def add(db: Database, name: str) -> None:
+    """A row of that name and ID."""
+    with db.write() as tx:
+        tx.execute(insert(zones).values(id=name, name=name, created_at=STAMP))
+
+
+def names(db: Database) -> list[str]:
+    """All of them."""
+    with db.read() as tx:
+        return list(tx.execute(select(zones.c.name).order_by(zones.c.id)).scalars())
+
+
+def test_a_reader_sees_one_state(db: Database) -> None:
+    """What is committed between two of its statements is not seen."""
+    with db.read() as tx:
+        count = len(tx.execute(select(zones)).all())
+        thread = threading.Thread(target=add, args=(db, "c"))
+        thread.start()
+        thread.join(30)
+        assert len(tx.execute(select(zones)).all()) == count == 2
+    assert names(db) == ["a", "b", "c"]
+
+
+def test_text_is_compared_exactly(db: Database) -> None:
+    """Capitals, accents and trailing spaces make another name, as everywhere else."""
+    for name in ("A", "á", "a ", "\N{ROCKET}"):
+        add(db, name)
+    with db.read() as tx:
+        assert tx.scalar(select(zones.c.id).where(zones.c.name == "a ")) == "a "
+        assert tx.scalar(select(zones.c.id).where(zones.c.name == "B")) is None
+        assert tx.scalar(select(zones.c.created_at).where(zones.c.id == "A")) == STAMP
+
+
+def test_a_deadlock_is_named_and_the_other_wins(db: Database) -> None:
+    """Two that wait for each other: one is told to try again, and can (SQLite's take turns)."""
+    meet = threading.Barrier(2)
+    told: list[DatabaseUnavailable] = []
+
+    def swap(first: str, second: str) -> None:
+        def change(name: str) -> None:
+            tx.execute(update(zones).where(zones.c.id == name).values(updated_at=STAMP))
+
+        for attempt in range(2):
+            try:
+                with db.write() as tx:
+                    change(first)
+                    if attempt == 0 and not db.is_sqlite:
+                        meet.wait(10)
+                    change(second)
+            except DatabaseUnavailable as error:
+                told.append(error)
+            else:
+                return
+
+    threads = [threading.Thread(target=swap, args=pair) for pair in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(told) == (0 if db.is_sqlite else 1)
+    with db.read() as tx:
+        assert set(tx.execute(select(zones.c.updated_at)).scalars()) == {STAMP}
+
+
+# PyMySQL leaves a socket that was refused to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_server_that_died_comes_back(databases: Databases, kind: str) -> None:
+    """Killed: DatabaseUnavailable, also in mid-transaction; started again: all goes on."""
+    url, server = databases.take(kind), databases.server(kind)
+    db = Database(url)
+    add(db, "kept")
+    try:
+        with pytest.raises(DatabaseUnavailable), db.write() as tx:  # noqa: PT012 - it is the commit
+            tx.execute(insert(zones).values(id="lost", name="lost", created_at=STAMP))
+            server.kill()
+        with pytest.raises(DatabaseUnavailable):
+            names(db)
+        gc.collect()
+    finally:
+        server.start()
+    assert names(db) == ["kept"]
+    db.close()
+    databases.give_back(kind, url)
