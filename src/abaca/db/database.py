@@ -19,6 +19,7 @@ from functools import cache
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from sqlalchemy import Connection, CursorResult, Executable, Row, Table
+from sqlalchemy.exc import IntegrityError
 
 from abaca.db.engine import begin_read, kind_of, make_engine, translated
 from abaca.db.tables import metadata
@@ -50,6 +51,15 @@ class Tx:
     def scalar(self, statement: Executable) -> Any:  # noqa: ANN401
         """First column of the first row, or None."""
         return self.connection.execute(statement).scalar()
+
+    def add(self, statement: Executable) -> bool:
+        """Insert a row; False, and nothing done, if another process made the same one first."""
+        try:
+            with self.connection.begin_nested():
+                self.connection.execute(statement)
+        except IntegrityError:
+            return False
+        return True
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call this once the transaction is durable (wake-ups); must not raise."""

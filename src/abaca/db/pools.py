@@ -93,8 +93,11 @@ def report(tx: Tx, host: str, found: Collection[Pool]) -> None:
             "capabilities": dict(pool.capabilities),
             "reported_at": pool.reported_at,
         }
-        if not tx.execute(update(pools).where(*mine).values(values)).rowcount:
-            tx.execute(insert(pools).values(host=host, name=pool.name, version=0, **values))
+        known = update(pools).where(*mine).values(values)
+        if not tx.execute(known).rowcount and not tx.add(
+            insert(pools).values(host=host, name=pool.name, version=0, **values)
+        ):
+            tx.execute(known)  # another manager of the same backend was faster
 
 
 _ORDER = (pools.c.host, pools.c.name)

@@ -31,16 +31,16 @@ def seen(tx: Tx, host: str, availability_zone: str, *, binary: str = SHARE_MANAG
     )
     if tx.execute(beat).rowcount:
         return
-    tx.execute(
-        insert(services).values(
-            host=host,
-            binary=binary,
-            availability_zone=availability_zone,
-            disabled=False,
-            seen_at=stamp,
-            created_at=stamp,
-        )
+    first = insert(services).values(
+        host=host,
+        binary=binary,
+        availability_zone=availability_zone,
+        disabled=False,
+        seen_at=stamp,
+        created_at=stamp,
     )
+    if not tx.add(first):
+        tx.execute(beat)  # another manager of the same backend started at the same moment
 
 
 def switch(tx: Tx, host: str, binary: str, *, disabled: bool, reason: str | None = None) -> bool:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
+import tenacity
 
 from abaca.db import messages
 from abaca.db.database import Database
+from abaca.errors import DatabaseUnavailable
 from abaca.manager import recycle_bin
 from abaca.manager.backend import Backend
 from abaca.manager.options import ManagerOptions
@@ -25,6 +27,18 @@ from abaca.work.identity import worker_name
 from abaca.work.worker import WorkerPool
 
 log = structlog.get_logger()
+
+
+def _patiently(action: Callable[[], object]) -> None:
+    """Do it, again if other managers that start at the same moment were in its way."""
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+        stop=tenacity.stop_after_attempt(5),
+        reraise=True,
+    ):
+        with attempt:
+            action()
 
 
 class ShareManager:
@@ -63,9 +77,9 @@ class ShareManager:
         for backend in self._backends:
             backend.driver.start()
             log.info("backend_started", backend=backend.name, mode=str(backend.mode))
-        self._supervisor.resume()
-        self._reporter.report()
-        self._pool.start()
+        _patiently(self._supervisor.resume)
+        _patiently(self._reporter.report)
+        _patiently(self._pool.start)
         self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
         self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)
         self._repeat("abaca-audit", self._options.audit_seconds, self._audit)
