@@ -40,6 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"model", "db", "work", "scheduler", "drivers.driver", "network.helper", "network.plugin"}
     | {"network.bound", "share.tasks"},
     "config": PURE | {"model", "network.plugin", "drivers.driver"},
+    # A client: it knows the service by its API alone.
+    "osc": set(),
     # The top: puts things together.
     "service": {"*"},
     "cli": {"*"},
