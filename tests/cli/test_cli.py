@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,15 +117,12 @@ def test_short_help_agrees_with_the_command(name: str) -> None:
     assert first.startswith(COMMANDS[name][1].rstrip(".")[:20])
 
 
-def test_help_is_quick() -> None:
-    """`abaca --help` imports next to nothing (the best of three, on a busy machine)."""
-    times = []
-    for _ in range(3):
-        begun = time.monotonic()
-        abaca("--help")
-        times.append(time.monotonic() - begun)
-    assert min(times) < 0.3
-    program = "import sys, abaca.cli.main; sys.exit('sqlalchemy' in sys.modules)"
+def test_help_imports_next_to_nothing() -> None:
+    """`abaca --help` answers at once: neither database nor configuration code is loaded."""
+    program = (
+        "import sys, abaca.cli.main; sys.exit(any(n in sys.modules for n in "
+        "('sqlalchemy', 'oslo_config', 'falcon', 'pyroute2')))"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 

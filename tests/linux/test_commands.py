@@ -59,7 +59,7 @@ def test_a_timeout_ends_the_whole_group() -> None:
     started = time.monotonic()
     with pytest.raises(CommandFailed, match="took longer than"):
         run("sh", "-c", "sleep 61.25 & sleep 61.25; wait", timeout=0.3)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 61, "it waited for the program to end by itself"
     until(lambda: "sleep\x0061.25" not in command_lines(), "the children are gone")
 
 

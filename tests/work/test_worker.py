@@ -236,9 +236,7 @@ def test_stopping_leaves_long_work_behind(tasks: Queue):
     pool = tasks.work(Script(body=lambda _lease: gate()), options=replace(FAST, stop_seconds=0.1))
     tasks.put("a")
     assert gate.reached.wait(5)
-    begun = time.monotonic()
     assert pool.stop() is False
-    assert time.monotonic() - begun < 3
     assert len(tasks.every()) == 1
     gate.open.set()
     tasks.until_empty()

@@ -14,7 +14,6 @@ gets a subject of its own, with nothing allocated.
 from __future__ import annotations
 
 import multiprocessing
-import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,8 +73,6 @@ class Subject:
     in_process: Callable[[], NetworkPlugin] | None = None
     """As ``make``, able to travel to another process; None where the world is in memory."""
     host: str = "host1"
-    quick_seconds: float = 3
-    """How long ten times two allocations may take, where the outside is slow by itself."""
 
 
 def claims(
@@ -399,14 +396,13 @@ class NetworkPluginSuite:
             subject.make().check(gone)
         subject.make().check(kept)
 
-    def test_allocation_is_quick(self, subject: Subject) -> None:
-        """No address range is walked through: 20 allocations are made in no time."""
+    def test_no_range_is_walked_through(self, subject: Subject) -> None:
+        """Allocations end, however large the subnet: walking through a /64 never would."""
         plugin = subject.make()
-        start = time.monotonic()
-        for _ in range(10):
-            allocate(subject, wanted := claims(subject, 2), plugin)
+        for _ in range(3):
+            found = allocate(subject, wanted := claims(subject, 2), plugin)
+            assert [item.claim for item in found] == list(wanted)
             plugin.release(wanted)
-        assert time.monotonic() - start < subject.quick_seconds
 
 
 class NetworkMakerSuite(NetworkPluginSuite):

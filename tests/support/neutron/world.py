@@ -197,5 +197,4 @@ def subject(
         vanish=lambda: cloud.clear(network["id"]),
         left=lambda: cloud.left(str(section["owner_tag"])),
         in_process=functools.partial(plugin_on, section, mode),
-        quick_seconds=120,
     )

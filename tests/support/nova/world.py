@@ -111,7 +111,6 @@ def nova_subject(
         power=power,
         lose=lose,
         vanish=lambda: nova.remove_network(network),
-        quick_seconds=30,
         left=lambda: left_in(nova, database),
         in_process=functools.partial(
             in_process, database.engine.url.render_as_string(hide_password=False), whole, mode
