@@ -7,6 +7,7 @@ manager that works meanwhile.
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -125,8 +126,13 @@ def test_the_only_subnet_goes_while_a_share_is_made(site: Site) -> None:
 
 
 def test_one_of_two_goes_while_shares_are_made(site: Site) -> None:
-    """The share server is on the one that stays; each goes at any point of the making."""
+    """The share server is on the one that stays, whenever the other goes."""
     networks = []
+
+    def later(number: int, network: str, goes: str, by: int) -> Any:
+        time.sleep(number / 100)
+        return remove(site, network, goes, by=by)
+
     with site.managed():
         for number in range(ROUNDS):
             network, by = site.network(), number % 2
@@ -134,7 +140,7 @@ def test_one_of_two_goes_while_shares_are_made(site: Site) -> None:
             codes = together(
                 lambda it=network, n=by: site.share("red", it, by=n),
                 lambda it=network, n=by: site.share("red", it, by=1 - n),
-                lambda it=network, n=by, s=goes: remove(site, it, s, by=n),
+                lambda it=network, n=by, s=goes, no=number: later(no, it, s, n),
             )
             assert codes == [200, 200, 202]
             networks.append(network)
