@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("
 BACKEND = "direct"
 DEAD = (ConnectFailure, ClientException, RequestException, ConnectionError)
 OWNERS = {"share", "server", "network", "snapshot"}
-ELSEWHERE = ("fail", "give_up", "move", "heal")
-"""Steps of failures, which a life without any does not reach: tests/crash has them."""
+ELSEWHERE = ("adopt", "forget", "transfer")
+"""Steps of what this life does not do: tests/crash and tests/linux_driver have them."""
 STEPS = [
     name
     for name in steps.names()

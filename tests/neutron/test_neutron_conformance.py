@@ -57,7 +57,7 @@ class TestNeutronDirectIpv6(NetworkPluginSuite):
     def subject(self, cloud: Cloud) -> Subject:
         """A /124: what is neither the gateway nor the routers' anycast address."""
         network = cloud.network("fd00:5::/124")
-        return subject(cloud, network, DriverMode.MANAGED, capacity=14)
+        return subject(cloud, network, DriverMode.MANAGED, capacity=15)
 
 
 class TestNeutronDirectDual(NetworkPluginSuite):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,6 +76,7 @@ def test_surplus_ports_are_removed(cloud: Cloud):
         "device_id": claim.owner,
         "device_owner": f"{tag}:share-server",
     }
+    time.sleep(1.1)  # Neutron's times are in whole seconds
     cloud.call("POST", "/ports", {"port": body})
     assert len(cloud.left(tag)) == 2
     assert plugin.allocate(subnet, [claim], host="h") == found

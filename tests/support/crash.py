@@ -116,6 +116,14 @@ class Service:
         seen = [cast("datetime", row["seen_at"]) for row in self.api.rows("services")]
         return bool(seen) and min(seen) > self.started_at
 
+    def await_crash(self) -> None:
+        """If it has not died yet it is about to: the last commit is seen before its end is."""
+        deadline = time.monotonic() + 5
+        while not self.crashes and time.monotonic() < deadline:
+            if not alive(self.process):
+                self.settle()
+            time.sleep(0.005)
+
     def log(self) -> str:
         """What it is at, and what it said."""
         return f"{self.api.rows('tasks')}\n{(self.folder / 'service.log').read_text()[-4000:]}"
@@ -132,6 +140,7 @@ def play(births: Nursery, folder: Path, world: World, scenario: Scenario, fault:
         service.settle()
         for _ in scenario.stages(Stage(api, folder, service.restart)):
             service.settle()
+        service.await_crash()
         assert service.crashes == 1, f"{fault} was not reached"
         assert world.left_behind(api, folder) == [], service.log()
     finally:

@@ -36,7 +36,7 @@ def main(json_file: Path | None, keep_log: Path | None) -> None:
     """
     if os.geteuid() != 0:
         raise click.ClickException("the demonstration makes network namespaces: run it as root")
-    for signum in (signal.SIGTERM, signal.SIGHUP):
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _interrupt)
     leftovers.sweep()
     report = Report()

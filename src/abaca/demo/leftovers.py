@@ -47,6 +47,7 @@ def remove(root: Path) -> None:
     Only what carries its folder's name is touched. Succeeds if there is nothing.
     """
     reboot(root)
+    _kill(root, wires=True)
     tag = root.name.removeprefix(PREFIX)
     for name in namespaces():
         if name.startswith(f"{PREFIX}{tag}-"):
@@ -107,22 +108,24 @@ def _deployment(root: Path) -> str | None:
     return None
 
 
-def _kill(root: Path) -> None:
+def _kill(root: Path, *, wires: bool = False) -> None:
     deadline = time.monotonic() + GONE_SECONDS
-    while (found := processes(root)) and time.monotonic() < deadline:
+    while (found := processes(root, wires=wires)) and time.monotonic() < deadline:
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
 
 
-def processes(root: Path) -> list[int]:
-    """Processes whose arguments name it, but for this one."""
+def processes(root: Path, *, wires: bool = False) -> list[int]:
+    """Processes whose arguments name it, but for this one; the switch's only with ``wires``."""
     found = []
     names = [mark.encode() for mark in marks(root)]
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             arguments = (entry / "cmdline").read_bytes()
+            if not wires and f"{root}/ovs/".encode() in arguments:
+                continue
             if any(name in arguments for name in names) and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
     return found
