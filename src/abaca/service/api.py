@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from wsgiref.types import WSGIApplication
 
@@ -52,6 +53,9 @@ def make_api(
     return make_app(db, settings, authenticator, policy, current=current)
 
 
+BEGIN_SECONDS = 5.0
+
+
 class ApiServer:
     """Answers requests in threads of this process. ``app`` is any WSGI application."""
 
@@ -75,6 +79,14 @@ class ApiServer:
     def serve(self) -> None:
         """Answer until `stop`."""
         self._server.serve()
+
+    def await_serving(self) -> None:
+        """Return once `serve` is at work: cheroot can't stop what is just about to begin."""
+        deadline = time.monotonic() + BEGIN_SECONDS
+        # No public attribute tells, and the package's type hints leave this one out.
+        connections = vars(self._server)["_connections"]
+        while not vars(connections)["_serving"] and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def stop(self) -> None:
         """Finish what is being answered, and close the port."""

@@ -49,6 +49,7 @@ def run(
             _manage(config, db, stack)
         if server is not None:
             threading.Thread(target=server.serve, name="abaca-api", daemon=True).start()
+            server.await_serving()
             say(f"abaca: listening on {url}")
         log.info("started", host=config.service.host, url=url, backends=_names(config, managers))
         told.until_stop(lambda: _reload(again, current))
