@@ -9,7 +9,12 @@ each call two things happen:
   step, and interrupts the work here when its lease is lost or it is superseded);
 - the fault points ``NAME:before`` and ``NAME:after`` are reached. They do
   nothing unless the environment says ``ABACA_FAULT=NAME:before[:N]``: then the
-  process kills itself with SIGKILL the N-th time (default 1) it gets there.
+  process kills itself with SIGKILL the N-th time (default 1) it gets there
+  (with ``ABACA_FAULT_SIGNAL=SIGSTOP``: stops, as if its host had been paused).
+
+Commits of the database are fault points too, named after the step that they are
+in, ``commit.STEP``; those outside of steps have a name made with `commit`.
+``ABACA_FAULT_TRACE=FILE`` has every fault point that is reached written down.
 """
 
 from __future__ import annotations
@@ -22,12 +27,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 FAULT_VARIABLE = "ABACA_FAULT"
+SIGNAL_VARIABLE = "ABACA_FAULT_SIGNAL"
+TRACE_VARIABLE = "ABACA_FAULT_TRACE"
+_commits: set[str] = set()
 _names: dict[str, str] = {}
 """The function of each step."""
 _hits: Counter[str] = Counter()
@@ -41,6 +50,7 @@ class Observer(Protocol):
         """The step of this name begins now."""
 
 
+_running: ContextVar[str | None] = ContextVar("abaca_step", default=None)
 _observer: ContextVar[Observer | None] = ContextVar("abaca_step_observer", default=None)
 
 
@@ -58,7 +68,11 @@ def step(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             if observer is not None:
                 observer.at(name)
             fault(f"{name}:before")
-            result = function(*args, **kwargs)
+            token = _running.set(name)
+            try:
+                result = function(*args, **kwargs)
+            finally:
+                _running.reset(token)
             fault(f"{name}:after")
             return result
 
@@ -70,6 +84,22 @@ def step(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 def names() -> tuple[str, ...]:
     """Every step registered by the modules imported so far, sorted."""
     return tuple(sorted(_names))
+
+
+def commit(name: str) -> str:
+    """Register the name of a commit that is in no step, and give it back."""
+    _commits.add(name)
+    return name
+
+
+def commits() -> tuple[str, ...]:
+    """Every commit so named by the modules imported so far, sorted."""
+    return tuple(sorted(_commits))
+
+
+def running() -> str | None:
+    """The innermost step that this thread is in."""
+    return _running.get()
 
 
 @contextmanager
@@ -84,6 +114,10 @@ def observed(observer: Observer) -> Iterator[None]:
 
 def fault(point: str) -> None:
     """Die here if the environment asks for it (crash tests); otherwise do nothing."""
+    trace = os.environ.get(TRACE_VARIABLE)
+    if trace:
+        with Path(trace).open("a", encoding="utf-8") as file:
+            file.write(f"{point}\n")
     wanted = os.environ.get(FAULT_VARIABLE)
     if not wanted or not wanted.startswith(point):
         return
@@ -93,4 +127,5 @@ def fault(point: str) -> None:
     with _lock:
         _hits[point] += 1
         if _hits[point] == int(count):
-            os.kill(os.getpid(), signal.SIGKILL)
+            number = signal.Signals[os.environ.get(SIGNAL_VARIABLE, "SIGKILL")]
+            os.kill(os.getpid(), number)

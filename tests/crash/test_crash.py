@@ -15,7 +15,7 @@ from support.crash import World, play
 from support.crash_service import Nursery, nursery, steps_of
 
 FAKE = World(backends="support.crash_fake:backends", left_behind=crash_fake.left_behind)
-COMMITS = 12
+COMMITS = 2
 """So many of the first commits of a service are tried; a share is there after a few."""
 STEPS = steps_of("support.crash_fake")
 SOURCES = Path(abaca.__file__).parent
@@ -39,7 +39,7 @@ def test_killed_at_step(births: Nursery, tmp_path: Path, step: str, side: str):
 @pytest.mark.parametrize("number", range(1, COMMITS + 1))
 def test_killed_at_commit(births: Nursery, tmp_path: Path, number: int, side: str):
     """Killed around the N-th commit of the service: the same."""
-    play(births, tmp_path, FAKE, LIFE, f"db.commit:{side}:{number}")
+    play(births, tmp_path, FAKE, LIFE, f"commit.tasks.claim:{side}:{number}")
 
 
 def test_every_step_is_tried():

@@ -23,9 +23,11 @@ from sqlalchemy.exc import IntegrityError
 
 from abaca.db.engine import begin_read, kind_of, make_engine, translated
 from abaca.db.tables import metadata
-from abaca.steps import fault
+from abaca.steps import commit, fault, running
 
 T = TypeVar("T")
+REQUEST = commit("request")
+"""A commit neither in a step nor named: those of the API, and of commands."""
 
 
 @dataclass(slots=True)
@@ -172,28 +174,32 @@ class Database:
                     _end(connection, "ROLLBACK")
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
-        """A transaction that commits at the end of the block, or rolls back on any exception."""
+    def write(self, name: str = REQUEST) -> Iterator[Tx]:
+        """A transaction that commits at the end of the block, or rolls back on any exception.
+
+        ``name``: what its commit is called as a fault point, outside of steps.
+        """
+        point = f"commit.{running() or name}"
         if self.is_sqlite:
             with self._writers:
-                tx = yield from self._write()
+                tx = yield from self._write(point)
         else:
-            tx = yield from self._write()
+            tx = yield from self._write(point)
         for action in tx._after:  # noqa: SLF001 - same module
             action()
 
-    def _write(self) -> Generator[Tx, None, Tx]:
+    def _write(self, point: str) -> Generator[Tx, None, Tx]:
         with translated(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             tx = Tx(connection)
             try:
                 yield tx
-                fault("db.commit:before")
+                fault(f"{point}:before")
                 if self.is_sqlite:
                     connection.exec_driver_sql("COMMIT")
                 connection.commit()
-                fault("db.commit:after")
+                fault(f"{point}:after")
             except BaseException:
                 connection.rollback()
                 if self.is_sqlite:

@@ -22,11 +22,13 @@ from abaca.manager.share_server import ServerHandler
 from abaca.manager.snapshot import SnapshotHandler
 from abaca.manager.supervision import Supervisor
 from abaca.model.task import TaskKind
+from abaca.steps import commit
 from abaca.work.handler import Handler
 from abaca.work.identity import worker_name
 from abaca.work.worker import WorkerPool
 
 log = structlog.get_logger()
+PURGE = commit("messages.purge")
 
 
 def _patiently(action: Callable[[], object]) -> None:
@@ -102,7 +104,7 @@ class ShareManager:
     def _audit(self) -> None:
         self._supervisor.sweep()
         self._supervisor.collect(timedelta(seconds=self._options.orphan_seconds))
-        with self._db.write() as tx:
+        with self._db.write(PURGE) as tx:
             messages.purge(tx)
 
     def _repeat(self, name: str, seconds: float, action: Callable[[], object]) -> None:

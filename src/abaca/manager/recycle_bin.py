@@ -9,9 +9,11 @@ from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.model.task import TaskKind
 from abaca.states import ShareStatus
+from abaca.steps import commit
 from abaca.work.queue import enqueue
 
 BATCH = 100
+EMPTY, END_TRANSFERS = map(commit, ("bin.empty", "transfers.end"))
 
 
 def empty(db: Database, hosts: Collection[str]) -> int:
@@ -19,7 +21,7 @@ def empty(db: Database, hosts: Collection[str]) -> int:
     with db.read() as tx:
         if not shares.due_in_bin(tx, now(), hosts, 1, lock=False):
             return 0
-    with db.write() as tx:
+    with db.write(EMPTY) as tx:
         due = shares.due_in_bin(tx, now(), hosts, BATCH)
         for share in due:
             instance = share.instance
@@ -46,5 +48,5 @@ def end_transfers(db: Database) -> int:
     with db.read() as tx:
         if not share_transfers.any_expired(tx, now()):
             return 0
-    with db.write() as tx:
+    with db.write(END_TRANSFERS) as tx:
         return share_transfers.end_expired(tx, now())

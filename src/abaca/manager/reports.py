@@ -14,8 +14,10 @@ from abaca.errors import DriverError
 from abaca.manager.backend import Backend
 from abaca.model.pool import NETWORK_IDS_CAPABILITY, Pool
 from abaca.network.plugin import KnowsIds, NetworkMaker
+from abaca.steps import commit
 
 log = structlog.get_logger()
+REPORT = commit("pools.report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Reporter:
                 found[backend.host] = (backend, _pools(backend))
             except DriverError as error:
                 log.warning("pools_not_reported", backend=backend.name, error=str(error))
-        with self.db.write() as tx:
+        with self.db.write(REPORT) as tx:
             for host, (backend, reported) in found.items():
                 availability_zones.ensure(tx, backend.availability_zone)
                 services.seen(tx, host, backend.availability_zone)

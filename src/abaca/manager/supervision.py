@@ -20,10 +20,12 @@ from abaca.model.share_server import ShareServer
 from abaca.model.task import TaskKind
 from abaca.network.bound import collect
 from abaca.states import ServerStatus, ShareStatus
+from abaca.steps import commit
 from abaca.work import queue
 
 log = structlog.get_logger()
 BATCH = 100
+SWEEP, LOOK = map(commit, ("supervision.sweep", "supervision.look"))
 GONE = frozenset({ShareStatus.ERROR_DELETING})
 
 
@@ -60,7 +62,7 @@ class Supervisor:
     def sweep(self) -> None:
         """Have empty servers, and those that could not be removed before, looked at again."""
         for backend in self.backends:
-            with self.db.write() as tx:
+            with self.db.write(SWEEP) as tx:
                 busy = queue.alive(tx, TaskKind.SHARE_SERVER)
                 left = [
                     item
@@ -72,13 +74,12 @@ class Supervisor:
     def collect(self, older_than: timedelta) -> list[str]:
         """Have the plugins remove what nobody claims; says what was removed."""
         removed: list[str] = []
-        plugins = {id(item.plugin): item for item in self.backends if item.plugin is not None}
-        for backend in plugins.values():
-            assert backend.plugin is not None  # noqa: S101 - selected above
+        networks = {id(item.plugin): item for one in self.backends for item in one.networks}
+        for network in networks.values():
             try:
-                removed += collect(backend.plugin, self.db, now() - older_than)
+                removed += collect(network.plugin, self.db, now() - older_than)
             except AbacaError as error:
-                log.warning("orphans_not_collected", backend=backend.name, error=str(error))
+                log.warning("orphans_not_collected", section=network.section, error=str(error))
         if removed:
             log.warning("orphans_removed", what=removed)
         return removed
@@ -117,7 +118,7 @@ class Supervisor:
 
     def _look_at_servers(self, servers: Iterable[ShareServer]) -> None:
         for batch in _batches(list(servers)):
-            with self.db.write() as tx:
+            with self.db.write(LOOK) as tx:
                 for server in batch:
                     queue.enqueue(
                         tx,
@@ -131,7 +132,7 @@ class Supervisor:
 
     def _look_at_shares(self, instances: Iterable[ShareInstance]) -> None:
         for batch in _batches([item for item in instances if item.status not in GONE]):
-            with self.db.write() as tx:
+            with self.db.write(LOOK) as tx:
                 for instance in batch:
                     queue.enqueue(
                         tx,

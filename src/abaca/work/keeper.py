@@ -13,12 +13,14 @@ from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.errors import DatabaseUnavailable, LeaseLost
 from abaca.model.task import TaskKind
+from abaca.steps import commit
 from abaca.work import queue
 from abaca.work.handler import Handler
 from abaca.work.lease import Lease
 
 log = structlog.get_logger()
 WATCH_SECONDS = 0.25
+EXTEND, SHOW = map(commit, ("tasks.extend", "tasks.show"))
 SHOW_AFTER = timedelta(seconds=1)
 
 
@@ -83,7 +85,7 @@ class Keeper:
         try:
             self._notice(live)
             if time.monotonic() - self._extended > self._lease_seconds / 3:
-                with self._db.write() as tx:
+                with self._db.write(EXTEND) as tx:
                     queue.extend(tx, [lease.task for lease in live], self._lease_seconds)
                 self._extended = time.monotonic()
             self._show(live)
@@ -117,7 +119,7 @@ class Keeper:
         ]
         if not long:
             return
-        with self._db.write() as tx:
+        with self._db.write(SHOW) as tx:
             for lease, step, since in long:
                 queue.record_step(tx, lease.task, step, since)
                 lease.shown = since

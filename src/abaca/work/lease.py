@@ -11,7 +11,10 @@ from abaca.db.database import Database, Tx
 from abaca.db.tables import now
 from abaca.errors import LeaseLost, Superseded, WorkInterrupted
 from abaca.model.task import Task
+from abaca.steps import commit
 from abaca.work import queue
+
+RECORD, POSTPONE = map(commit, ("tasks.record", "tasks.postpone"))
 
 
 class Lease:
@@ -77,7 +80,7 @@ class Lease:
         The lock on the task's row comes last: requests lock the resource first
         and the task after it, and so must we.
         """
-        with self.db.write() as tx:
+        with self.db.write(RECORD) as tx:
             if not queue.holds(tx, self.task):
                 raise LeaseLost(f"task {self.task.kind} {self.resource_id}")
             yield tx
@@ -102,7 +105,7 @@ class Lease:
 
     def postpone(self, seconds: float) -> None:
         """The end of the work for now: look again after so many seconds."""
-        with self.db.write() as tx:
+        with self.db.write(POSTPONE) as tx:
             queue.postpone(tx, self.task, seconds)
         self.finished = True
 

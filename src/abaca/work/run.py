@@ -11,12 +11,13 @@ import tenacity
 from abaca.db.database import Tx
 from abaca.db.tables import now
 from abaca.errors import AbacaError, DatabaseUnavailable, LeaseLost, Superseded
-from abaca.steps import observed
+from abaca.steps import commit, observed
 from abaca.work import queue
 from abaca.work.handler import Handler
 from abaca.work.lease import Lease
 
 log = structlog.get_logger()
+SETTLE = commit("tasks.settle")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,6 @@ def _settle(lease: Lease, options: RetryOptions, write: Callable[[Tx], object]) 
         stop=tenacity.stop_after_delay(options.settle),
         reraise=True,
     ):
-        with attempt, lease.db.write() as tx:
+        with attempt, lease.db.write(SETTLE) as tx:
             write(tx)
             lease.finished = True

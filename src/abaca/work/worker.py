@@ -13,6 +13,7 @@ import structlog
 from abaca.db.database import Database
 from abaca.errors import DatabaseUnavailable
 from abaca.model.task import Task, TaskKind
+from abaca.steps import commit
 from abaca.work import queue
 from abaca.work.doorbell import doorbell
 from abaca.work.handler import Handler
@@ -25,6 +26,7 @@ from abaca.work.run import RetryOptions, run_task
 log = structlog.get_logger()
 CONTENDED_SECONDS = 0.05
 """Sleep when others were faster with all that was ready."""
+BURY, EXPIRE, CLAIM = map(commit, ("tasks.bury", "tasks.expire", "tasks.claim"))
 EAGER_SECONDS = 0.05
 """Between the first looks after some work; the pauses grow from there."""
 
@@ -100,7 +102,7 @@ class WorkerPool:
             dead = dead_workers(queue.workers(tx))
         if not dead:
             return 0
-        with self._db.write() as tx:
+        with self._db.write(BURY) as tx:
             broken = queue.break_leases(tx, dead)
         log.info("leases_of_dead_workers_broken", workers=dead, tasks=broken)
         return broken
@@ -132,7 +134,7 @@ class WorkerPool:
         with self._db.read() as tx:
             outlook = queue.look(tx, self._queues, self._handlers.keys(), idle)
         if outlook.expired:
-            with self._db.write() as tx:
+            with self._db.write(EXPIRE) as tx:
                 log.warning("leases_expired", tasks=queue.break_expired(tx))
         taken = self._claim(outlook.ready) if outlook.ready else []
         for task in taken:
@@ -148,7 +150,7 @@ class WorkerPool:
         return self._pause if outlook.next_due is None else min(outlook.next_due, self._pause)
 
     def _claim(self, ready: Collection[str]) -> list[Task]:
-        with self._db.write() as tx:
+        with self._db.write(CLAIM) as tx:
             return queue.claim(
                 tx,
                 ready,
