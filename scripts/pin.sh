@@ -14,7 +14,8 @@ pin() { # FILE, options
     shift
     "$work/venv/bin/pip-compile" -q --generate-hashes --allow-unsafe --strip-extras --no-header \
         --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-options \
-        --extra keystone --extra postgresql --extra mysql "$@" --output-file "$work/pinned.txt" pyproject.toml
+        --extra keystone --extra neutron --extra nova --extra postgresql --extra mysql "$@" \
+        --output-file "$work/pinned.txt" pyproject.toml
     {
         echo "# Made by \`make requirements\` from pyproject.toml; not edited by hand."
         grep -vE '^(#|$)' "$work/pinned.txt"

@@ -53,7 +53,8 @@ ALLOWED: dict[str, set[str]] = {
 
 IMPLEMENTATIONS = {
     "drivers": {"drivers.driver", "drivers.fabric"},
-    "network": {"network.plugin", "network.helper", "network.ipam"},
+    "network": {"network.plugin", "network.helper", "network.ipam"}
+    | {"network.credentials", "network.section"},
 }
 """In these packages a file may import these, and those of its own implementation."""
 

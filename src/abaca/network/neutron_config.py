@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
 from oslo_config import cfg
 
 from abaca.errors import InvalidNetwork
 from abaca.modes import DriverMode
+from abaca.network.credentials import Access, Service
 from abaca.network.plugin import IPNetwork
+from abaca.network.section import Values, items_of, text_of, with_defaults
 
 DIRECT, ROUTED = "direct", "routed"
-PASSWORD, APPLICATION, NONE = "password", "v3applicationcredential", "none"
 LONGEST_TAG = 60
 
 
@@ -23,55 +23,25 @@ def _old(name: str) -> list[cfg.DeprecatedOpt]:
     return [cfg.DeprecatedOpt(name)]
 
 
-ACCESS: tuple[cfg.Opt, ...] = (
-    cfg.StrOpt(
-        "auth_type",
-        default=PASSWORD,
-        choices=[
-            (PASSWORD, "user name and password, at Keystone"),
-            (APPLICATION, "an application credential, at Keystone"),
-            (NONE, "a Neutron without Keystone, which believes the noauth_* options"),
-        ],
-        help="How Abaca says who it is.",
+NEUTRON = Service(
+    name="Neutron",
+    type="network",
+    endpoint="Neutron's root URL (without /v2.0)",
+    endpoint_sample="https://neutron.example.org:9696",
+    believes="the noauth_* options",
+    none=(
+        cfg.StrOpt("noauth_user_id", default="abaca", help="none: sent as X-User-Id."),
+        cfg.StrOpt("noauth_project_id", help="none: sent as X-Project-Id."),
+        cfg.ListOpt(
+            "noauth_roles", default=["admin", "member", "reader"], help="none: sent as X-Roles."
+        ),
     ),
-    cfg.StrOpt(
-        "auth_url", help="Keystone's URL.", sample_default="https://keystone.example.org/v3"
-    ),
-    cfg.StrOpt("username", help="Abaca's user in the cloud."),
-    cfg.StrOpt("password", secret=True, help="Its password."),
-    cfg.StrOpt("project_name", default="service", help="The project that owns what Abaca makes."),
-    cfg.StrOpt("user_domain_name", default="Default", help="Domain of the user."),
-    cfg.StrOpt("project_domain_name", default="Default", help="Domain of the project."),
-    cfg.StrOpt("application_credential_id", help="ID of the application credential."),
-    cfg.StrOpt("application_credential_secret", secret=True, help="Its secret."),
-    cfg.StrOpt("noauth_user_id", default="abaca", help="none: sent as X-User-Id."),
-    cfg.StrOpt("noauth_project_id", help="none: sent as X-Project-Id."),
-    cfg.ListOpt(
-        "noauth_roles", default=["admin", "member", "reader"], help="none: sent as X-Roles."
-    ),
-    cfg.StrOpt("region_name", help="Region of the catalog, if it has several."),
-    cfg.StrOpt(
-        "interface",
-        default="public",
-        choices=["public", "internal", "admin"],
-        help="Which of Neutron's endpoints in the catalog is used.",
-        deprecated_opts=_old("endpoint_type"),
-    ),
-    cfg.StrOpt(
-        "endpoint_override",
-        help="Neutron's root URL (without /v2.0), instead of the one in the catalog.",
-        sample_default="https://neutron.example.org:9696",
-        deprecated_opts=_old("url"),
-    ),
-    cfg.StrOpt("cafile", help="PEM file of the certificate authorities to trust."),
-    cfg.BoolOpt("insecure", default=False, help="Don't verify certificates. Not for production."),
-    cfg.FloatOpt(
-        "request_timeout",
-        default=15.0,
-        min=0.1,
-        help="Seconds to wait for an answer, of Keystone or Neutron.",
-        deprecated_opts=_old("url_timeout"),
-    ),
+    none_needs=("noauth_project_id",),
+    old={
+        "interface": "endpoint_type",
+        "endpoint_override": "url",
+        "request_timeout": "url_timeout",
+    },
 )
 
 PORTS: tuple[cfg.Opt, ...] = (
@@ -163,26 +133,7 @@ ROUTING: tuple[cfg.Opt, ...] = (
         help="routed: provider:physical_network of the networks made.",
     ),
 )
-OPTIONS = (*ACCESS, *PORTS, *ROUTING)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Where Neutron is, and who Abaca is there."""
-
-    auth_type: str
-    credentials: tuple[tuple[str, str], ...]
-    """Options of the keystoneauth plugin of that type, by name."""
-    headers: tuple[tuple[str, str], ...]
-    endpoint: str | None
-    region: str | None
-    interface: str
-    verify: bool | str
-    timeout: float
-
-    def __repr__(self) -> str:
-        """Without the credentials."""
-        return f"Access({self.auth_type}, {self.endpoint or self.region})"
+OPTIONS = (*NEUTRON.options(), *PORTS, *ROUTING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,128 +176,83 @@ class Settings:
     """``routed`` only."""
 
     @classmethod
-    def parse(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> Settings:
+    def parse(cls, section: str, values: Values, mode: DriverMode) -> Settings:
         """From values that have no `faults`; InvalidNetwork otherwise."""
         if lines := faults(section, values, mode):
             raise InvalidNetwork("; ".join(lines))
-        values = _with_defaults(values)
+        values = with_defaults(OPTIONS, values)
         flat = mode is DriverMode.FLAT
-        routed = not flat and _text(values, "connectivity") == ROUTED
+        routed = not flat and text_of(values, "connectivity") == ROUTED
         return cls(
             section=section,
             access=_access(values),
-            owner_tag=_text(values, "owner_tag"),
-            network=_text(values, "network") if flat else None,
-            subnets=tuple(_items(values, "subnet")) if flat else (),
-            physical_network=_text(values, "physical_network") or None,
+            owner_tag=text_of(values, "owner_tag"),
+            network=text_of(values, "network") if flat else None,
+            subnets=tuple(items_of(values, "subnet")) if flat else (),
+            physical_network=text_of(values, "physical_network") or None,
             ports=_ports(values, mode),
             carving=_carving(values) if routed else None,
         )
 
 
-def _access(values: Mapping[str, object]) -> Access:
-    kind = _text(values, "auth_type")
-    names = {
-        PASSWORD: (
-            "username",
-            "password",
-            "project_name",
-            "user_domain_name",
-            "project_domain_name",
-        ),
-        APPLICATION: ("application_credential_id", "application_credential_secret"),
-        NONE: (),
-    }[kind]
-    credentials = [(name, _text(values, name)) for name in names]
-    headers: list[tuple[str, str]] = []
-    if kind == NONE:
-        headers = [
-            ("X-User-Id", _text(values, "noauth_user_id")),
-            ("X-Project-Id", _text(values, "noauth_project_id")),
-            ("X-Roles", ",".join(_items(values, "noauth_roles"))),
-        ]
-    else:
-        credentials.append(("auth_url", _text(values, "auth_url")))
-    insecure = values.get("insecure") is True
-    return Access(
-        auth_type=kind,
-        credentials=tuple(credentials),
-        headers=tuple(headers),
-        endpoint=_text(values, "endpoint_override").rstrip("/").removesuffix("/v2.0") or None,
-        region=_text(values, "region_name") or None,
-        interface=_text(values, "interface"),
-        verify=False if insecure else _text(values, "cafile") or True,
-        timeout=float(_text(values, "request_timeout")),
+def _access(values: Values) -> Access:
+    found = Access.parse(
+        values,
+        {
+            "X-User-Id": text_of(values, "noauth_user_id"),
+            "X-Project-Id": text_of(values, "noauth_project_id"),
+            "X-Roles": ",".join(items_of(values, "noauth_roles")),
+        },
     )
+    root = found.endpoint.removesuffix("/v2.0") if found.endpoint else None
+    return replace(found, endpoint=root)
 
 
-def _ports(values: Mapping[str, object], mode: DriverMode) -> PortOptions:
+def _ports(values: Values, mode: DriverMode) -> PortOptions:
     bind, security = values.get("bind_ports"), values.get("port_security")
     return PortOptions(
         bind=mode is DriverMode.MANAGED if bind is None else bind is True,
-        host=_text(values, "binding_host") or None,
-        vnic_type=_text(values, "vnic_type"),
-        profile=_text(values, "binding_profile") or None,
+        host=text_of(values, "binding_host") or None,
+        vnic_type=text_of(values, "vnic_type"),
+        profile=text_of(values, "binding_profile") or None,
         security=security if isinstance(security, bool) else None,
         wait_active=values.get("wait_active") is True,
     )
 
 
-def _carving(values: Mapping[str, object]) -> Carving:
+def _carving(values: Values) -> Carving:
     pairs = (("service_cidr", "service_prefix"), ("ipv6_service_cidr", "ipv6_service_prefix"))
     return Carving(
         supernets=tuple(
-            (ip_network(_text(values, cidr)), int(_text(values, prefix)))
+            (ip_network(text_of(values, cidr)), int(text_of(values, prefix)))
             for cidr, prefix in pairs
-            if _text(values, cidr)
+            if text_of(values, cidr)
         ),
-        network_type=_text(values, "service_network_type") or None,
-        physical_network=_text(values, "service_physical_network") or None,
+        network_type=text_of(values, "service_network_type") or None,
+        physical_network=text_of(values, "service_physical_network") or None,
     )
 
 
-def faults(section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
+def faults(section: str, values: Values, mode: DriverMode) -> list[str]:
     """What is wrong with the section, one line per fault that says what to write."""
-    values = _with_defaults(values)
-    lines = [*_access_faults(values), *_place_faults(values, mode)]
-    tag = _text(values, "owner_tag")
+    values = with_defaults(OPTIONS, values)
+    lines = [*NEUTRON.faults(values), *_place_faults(values, mode)]
+    tag = text_of(values, "owner_tag")
     if not tag or "/" in tag or len(tag) > LONGEST_TAG:
         lines.append(
             "owner_tag: write a name without / that no other Abaca deployment uses on this cloud, "
             "as in abaca-site1"
         )
-    if (profile := _text(values, "binding_profile")) and not _is_object(profile):
+    if (profile := text_of(values, "binding_profile")) and not _is_object(profile):
         lines.append("binding_profile: write a JSON object, as in {}")
     return [f"[{section}] {line}" for line in lines]
 
 
-def _access_faults(values: Mapping[str, object]) -> list[str]:
-    kind = _text(values, "auth_type")
-    needed = {
-        PASSWORD: ("auth_url", "username", "password"),
-        APPLICATION: ("auth_url", "application_credential_id", "application_credential_secret"),
-        NONE: ("endpoint_override", "noauth_project_id"),
-    }
-    if kind not in needed:
-        return [f"auth_type: {kind!r} is unknown; write {PASSWORD}, {APPLICATION} or {NONE}"]
-    lines = [
-        f"{name}: missing; auth_type = {kind} needs it"
-        for name in needed[kind]
-        if not _text(values, name)
-    ]
-    lines += [
-        f"{name}: {text!r} is no URL; write one, beginning with https://"
-        for name in ("auth_url", "endpoint_override")
-        if (text := _text(values, name)) and not text.startswith(("http://", "https://"))
-    ]
-    return lines
-
-
-def _place_faults(values: Mapping[str, object], mode: DriverMode) -> list[str]:
-    connectivity = _text(values, "connectivity")
+def _place_faults(values: Values, mode: DriverMode) -> list[str]:
+    connectivity = text_of(values, "connectivity")
     if mode is DriverMode.FLAT:
         lines = []
-        if not _text(values, "network"):
+        if not text_of(values, "network"):
             lines.append("network: missing; write the ID or the name of the flat network")
         if connectivity != DIRECT:
             lines.append(f"connectivity: {mode} has no other than direct; remove it")
@@ -363,13 +269,13 @@ def _place_faults(values: Mapping[str, object], mode: DriverMode) -> list[str]:
     return lines
 
 
-def _carving_faults(values: Mapping[str, object]) -> list[str]:
+def _carving_faults(values: Values) -> list[str]:
     lines = []
-    if not _text(values, "service_cidr") and not _text(values, "ipv6_service_cidr"):
+    if not text_of(values, "service_cidr") and not text_of(values, "ipv6_service_cidr"):
         lines.append("service_cidr: missing; connectivity = routed makes its subnets of it")
     for version, kind in ((4, ""), (6, "ipv6_")):
         name = f"{kind}service_cidr"
-        text = _text(values, name)
+        text = text_of(values, name)
         if not text:
             continue
         try:
@@ -377,7 +283,7 @@ def _carving_faults(values: Mapping[str, object]) -> list[str]:
         except ValueError as error:
             lines.append(f"{name}: {error}; write a CIDR, as in 10.254.0.0/16")
             continue
-        prefix = _text(values, f"{kind}service_prefix")
+        prefix = text_of(values, f"{kind}service_prefix")
         if cidr.version != version:
             lines.append(f"{name}: {text} is IPv{cidr.version}; write an IPv{version} CIDR")
         # Gateway and one share server are the least that a subnet must hold.
@@ -391,26 +297,8 @@ def _carving_faults(values: Mapping[str, object]) -> list[str]:
     return lines
 
 
-def _with_defaults(values: Mapping[str, object]) -> dict[str, object]:
-    given = {name: value for name, value in values.items() if value is not None}
-    return {**{option.dest: option.default for option in OPTIONS}, **given}
-
-
 def _is_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
     except ValueError:
         return False
-
-
-def _text(values: Mapping[str, object], name: str) -> str:
-    value = values.get(name)
-    return "" if value is None else str(value).strip()
-
-
-def _items(values: Mapping[str, object], name: str) -> list[str]:
-    value = values.get(name)
-    if value is None:
-        return []
-    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value  # type: ignore[assignment]
-    return [text for text in (str(item).strip() for item in parts) if text]

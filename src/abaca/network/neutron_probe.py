@@ -33,7 +33,7 @@ def findings(settings: Settings, remote: Remote) -> list[str]:
 def _unreachable(settings: Settings, error: NetworkError) -> str:
     access = settings.access
     where = f"endpoint_override {access.endpoint}" if access.endpoint else "the catalog's endpoint"
-    who = dict(access.credentials).get("auth_url") or "no Keystone"
+    who = access.credentials.get("auth_url") or "no Keystone"
     what = "can't be reached" if isinstance(error, NetworkUnavailable) else "can't be used"
     return f"Neutron at {where} ({who}) {what}: {error}"
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from abaca.errors import NetworkNotFound, NetworkUnavailable
-from abaca.network.neutron_config import NONE, Access
+from abaca.errors import InvalidNetwork, NetworkNotFound, NetworkUnavailable
+from abaca.network.credentials import Access
 from abaca.network.neutron_errors import refusal, translated
 from abaca.network.neutron_values import NeutronNetwork, NeutronPort, NeutronSubnet
 from abaca.steps import step
@@ -64,7 +64,7 @@ class Remote:
     @step("neutron.project")
     def project_id(self) -> str:
         """The project that owns what is made here."""
-        headers = dict(self._access.headers)
+        headers = self._access.headers
         if "X-Project-Id" in headers:
             return headers["X-Project-Id"]
         session = self.session()
@@ -234,23 +234,12 @@ class Remote:
 
 
 def _connect(access: Access) -> Any:  # noqa: ANN401 - an openstack.connection.Connection, untyped here
-    from keystoneauth1 import loading  # noqa: PLC0415 - slow to import, and only needed here
-    from keystoneauth1.session import Session  # noqa: PLC0415
-    from openstack.connection import Connection  # noqa: PLC0415
-
-    options = dict(access.credentials)
-    if access.auth_type == NONE:
-        options["endpoint"] = access.endpoint or ""
-    loader: Any = loading.get_plugin_loader(access.auth_type)
-    session = Session(
-        auth=loader.load_from_options(**options),
-        verify=access.verify,
-        timeout=access.timeout,
-        app_name="abaca",
-    )
-    session.additional_headers.update(access.headers)
+    try:
+        from openstack.connection import Connection  # noqa: PLC0415 - slow to import
+    except ImportError as error:
+        raise InvalidNetwork(f"{error}; install abaca[neutron]") from error
     return Connection(
-        session=session,
+        session=access.session(),
         region_name=access.region,
         network_interface=access.interface,
         network_endpoint_override=f"{access.endpoint}/v2.0" if access.endpoint else None,
@@ -258,7 +247,7 @@ def _connect(access: Access) -> Any:  # noqa: ANN401 - an openstack.connection.C
 
 
 def _adapter(connection: Any) -> Any:  # noqa: ANN401 - types of untyped libraries
-    from keystoneauth1.adapter import Adapter  # noqa: PLC0415 - as above
+    from keystoneauth1.adapter import Adapter  # noqa: PLC0415 - slow to import
 
     found = connection.config.get_session_client("network")
     return Adapter(session=connection.session, endpoint_override=found.endpoint_override)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from abaca.errors import InvalidNetwork, NetworkUnavailable
-from abaca.network.nova_config import NONE, Access
+from abaca.network.credentials import Access
+from abaca.network.nova_config import NOVA
 from abaca.network.nova_errors import refusal, translated
 from abaca.network.nova_values import FixedIp, NovaNetwork
 from abaca.network.plugin import IPAddress
@@ -21,7 +22,6 @@ from abaca.steps import step
 
 if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
-    from keystoneauth1.plugin import BaseAuthPlugin
 
 MICROVERSION = "2.4"
 """The first that shows ``reserved``. All of this ended with 2.36."""
@@ -97,31 +97,17 @@ class NovaApi:
 def _adapter(access: Access) -> Adapter:
     try:
         from keystoneauth1.adapter import Adapter  # noqa: PLC0415
-        from keystoneauth1.session import Session  # noqa: PLC0415
     except ImportError as error:
         raise InvalidNetwork(f"{error}; install abaca[nova]") from error
     with translated("log in"):
-        session = Session(auth=_auth(access), verify=access.verify, timeout=access.timeout)
         return Adapter(
-            session,
-            service_type="compute",
+            access.session(),
+            service_type=NOVA.type,
             interface=access.interface,
             region_name=access.region,
             endpoint_override=access.endpoint,
             default_microversion=MICROVERSION,
         )
-
-
-def _auth(access: Access) -> BaseAuthPlugin:
-    from keystoneauth1 import loading, noauth, token_endpoint  # noqa: PLC0415
-
-    if access.auth_type != NONE:
-        loader: Any = loading.get_plugin_loader(access.auth_type)
-        return cast("BaseAuthPlugin", loader.load_from_options(**access.credentials))
-    token = access.credentials.get("token")
-    if token is None:
-        return noauth.NoAuth(endpoint=access.endpoint)
-    return token_endpoint.Token(access.endpoint, token)
 
 
 def _missing(status: int, body: str) -> bool:

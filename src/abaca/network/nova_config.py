@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from oslo_config import cfg
 
 from abaca.errors import InvalidNetwork
 from abaca.modes import DriverMode
 from abaca.network import ipam
+from abaca.network.credentials import Access, Service
 from abaca.network.plugin import IPAddress
+from abaca.network.section import Values, items_of, text_of, with_defaults
 
-PASSWORD, APPLICATION, NONE = "password", "v3applicationcredential", "none"
-NEEDED = {
-    PASSWORD: ("auth_url", "username", "password", "project_name"),
-    APPLICATION: ("auth_url", "application_credential_id", "application_credential_secret"),
-    NONE: ("endpoint_override",),
-}
-"""Options that each auth_type can't do without."""
 LEAST_MTU = 576
 
 
@@ -27,49 +21,15 @@ def _old(name: str) -> list[cfg.DeprecatedOpt]:
     return [cfg.DeprecatedOpt(name)]
 
 
-ACCESS: tuple[cfg.Opt, ...] = (
-    cfg.StrOpt(
-        "auth_type",
-        default=PASSWORD,
-        choices=[
-            (PASSWORD, "user name and password, at Keystone"),
-            (APPLICATION, "an application credential, at Keystone"),
-            (NONE, "a nova without Keystone (noauth2), which believes the token"),
-        ],
-        help="How Abaca says who it is. It must be an administrator in nova.",
-    ),
-    cfg.StrOpt(
-        "auth_url", help="Keystone's URL.", sample_default="https://keystone.example.org/v3"
-    ),
-    cfg.StrOpt("username", help="Abaca's user in the cloud."),
-    cfg.StrOpt("password", secret=True, help="Its password."),
-    cfg.StrOpt("project_name", default="service", help="The project that the user works in."),
-    cfg.StrOpt("user_domain_name", default="Default", help="Domain of the user."),
-    cfg.StrOpt("project_domain_name", default="Default", help="Domain of the project."),
-    cfg.StrOpt("application_credential_id", help="ID of the application credential."),
-    cfg.StrOpt("application_credential_secret", secret=True, help="Its secret."),
-    cfg.StrOpt("token", secret=True, help="none: sent as X-Auth-Token, as it is."),
-    cfg.StrOpt("region_name", help="Region of the catalog, if it has several."),
-    cfg.StrOpt(
-        "interface",
-        default="public",
-        choices=["public", "internal", "admin"],
-        help="Which of nova's endpoints in the catalog is used.",
-        deprecated_opts=_old("endpoint_type"),
-    ),
-    cfg.StrOpt(
-        "endpoint_override",
-        help="nova's URL, with its version, instead of the one in the catalog.",
-        sample_default="https://nova.example.org:8774/v2.1",
-    ),
-    cfg.StrOpt("cafile", help="PEM file of the certificate authorities to trust."),
-    cfg.BoolOpt("insecure", default=False, help="Don't verify certificates. Not for production."),
-    cfg.FloatOpt(
-        "request_timeout",
-        default=15.0,
-        min=0.1,
-        help="Seconds to wait for an answer, of Keystone or nova.",
-    ),
+NOVA = Service(
+    name="nova",
+    type="compute",
+    endpoint="nova's URL, with its version",
+    endpoint_sample="https://nova.example.org:8774/v2.1",
+    believes="the token (noauth2)",
+    rights=" It must be an administrator in nova.",
+    none=(cfg.StrOpt("token", secret=True, help="none: sent as X-Auth-Token, as it is."),),
+    old={"interface": "endpoint_type"},
 )
 
 NETWORKS: tuple[cfg.Opt, ...] = (
@@ -106,21 +66,7 @@ NETWORKS: tuple[cfg.Opt, ...] = (
         "first, then those freed longest ago.",
     ),
 )
-OPTIONS = (*ACCESS, *NETWORKS)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Where nova is, and who Abaca is there."""
-
-    auth_type: str
-    credentials: Mapping[str, str] = field(repr=False)
-    """Options of the keystoneauth plugin of that type; none: maybe a ``token``."""
-    endpoint: str | None
-    region: str | None
-    interface: str
-    verify: bool | str
-    timeout: float
+OPTIONS = (*NOVA.options(), *NETWORKS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,71 +83,35 @@ class Settings:
     rest_seconds: int
 
     @classmethod
-    def parse(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> Settings:
+    def parse(cls, section: str, values: Values, mode: DriverMode) -> Settings:
         """From values that have no `faults`; InvalidNetwork otherwise."""
         if lines := faults(section, values, mode):
             raise InvalidNetwork("; ".join(lines))
+        values = with_defaults(OPTIONS, values)
         return cls(
-            access=_access(values),
-            network=_text(values, "network") or None,
-            ranges=tuple(ipam.parse_range(text) for text in _items(values, "allowed_ip_ranges")),
-            physical_network=_text(values, "physical_network") or None,
-            mtu=int(_text(values, "mtu")) if _text(values, "mtu") else None,
+            access=Access.parse(values, {}),
+            network=text_of(values, "network") or None,
+            ranges=tuple(ipam.parse_range(text) for text in items_of(values, "allowed_ip_ranges")),
+            physical_network=text_of(values, "physical_network") or None,
+            mtu=int(text_of(values, "mtu")) if text_of(values, "mtu") else None,
             allow_multi_host=values.get("allow_multi_host") is True,
-            rest_seconds=int(_text(values, "address_rest_seconds") or 600),
+            rest_seconds=int(text_of(values, "address_rest_seconds")),
         )
 
 
-def _access(values: Mapping[str, object]) -> Access:
-    kind = _text(values, "auth_type") or PASSWORD
-    names = {
-        PASSWORD: (*NEEDED[PASSWORD], "user_domain_name", "project_domain_name"),
-        APPLICATION: NEEDED[APPLICATION],
-        NONE: ("token",),
-    }[kind]
-    defaults = {option.name: str(option.default) for option in ACCESS if option.default}
-    texts = {name: _text(values, name) or defaults.get(name, "") for name in names}
-    insecure = values.get("insecure") is True
-    return Access(
-        auth_type=kind,
-        credentials={name: text for name, text in texts.items() if text},
-        endpoint=_text(values, "endpoint_override").rstrip("/") or None,
-        region=_text(values, "region_name") or None,
-        interface=_text(values, "interface") or "public",
-        verify=False if insecure else _text(values, "cafile") or True,
-        timeout=float(_text(values, "request_timeout") or 15),
-    )
-
-
-def faults(section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
+def faults(section: str, values: Values, mode: DriverMode) -> list[str]:
     """What is wrong with the section, one line per fault that says what to write."""
-    lines = [*_access_faults(values), *_network_faults(values, mode), *_range_faults(values)]
-    mtu = _text(values, "mtu")
+    values = with_defaults(OPTIONS, values)
+    lines = [*NOVA.faults(values), *_network_faults(values, mode), *_range_faults(values)]
+    mtu = text_of(values, "mtu")
     if mtu and (not mtu.isdecimal() or int(mtu) < LEAST_MTU):
         lines.append(f"mtu: {mtu!r} is none; write a number of bytes, as in 1500")
     return [f"[{section}] {line}" for line in lines]
 
 
-def _access_faults(values: Mapping[str, object]) -> list[str]:
-    kind = _text(values, "auth_type") or PASSWORD
-    if kind not in NEEDED:
-        return [f"auth_type: {kind!r} is unknown; write {PASSWORD}, {APPLICATION} or {NONE}"]
-    lines = [
-        f"{name}: missing; auth_type = {kind} needs it"
-        for name in NEEDED[kind]
-        if not _text(values, name) and name != "project_name"
-    ]
-    lines += [
-        f"{name}: {text!r} is no URL; write one that begins with https://"
-        for name in ("auth_url", "endpoint_override")
-        if (text := _text(values, name)) and not text.startswith(("http://", "https://"))
-    ]
-    return lines
-
-
-def _network_faults(values: Mapping[str, object], mode: DriverMode) -> list[str]:
+def _network_faults(values: Values, mode: DriverMode) -> list[str]:
     if mode is DriverMode.FLAT:
-        if _text(values, "network"):
+        if text_of(values, "network"):
             return []
         return ["network: missing; write the ID or the label of the flat network"]
     return [
@@ -211,25 +121,12 @@ def _network_faults(values: Mapping[str, object], mode: DriverMode) -> list[str]
     ]
 
 
-def _range_faults(values: Mapping[str, object]) -> list[str]:
+def _range_faults(values: Values) -> list[str]:
     lines, ranges = [], []
-    for text in _items(values, "allowed_ip_ranges"):
+    for text in items_of(values, "allowed_ip_ranges"):
         try:
             ranges.append(ipam.parse_range(text))
         except InvalidNetwork as error:
             lines.append(f"allowed_ip_ranges: {error}; write as in 10.50.0.128-10.50.0.254")
     lines += [f"allowed_ip_ranges: {pair} overlap" for pair in ipam.overlapping(ranges)]
     return lines
-
-
-def _text(values: Mapping[str, object], name: str) -> str:
-    value = values.get(name)
-    return "" if value is None else str(value).strip()
-
-
-def _items(values: Mapping[str, object], name: str) -> list[str]:
-    value = values.get(name)
-    if value is None:
-        return []
-    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value  # type: ignore[assignment]
-    return [text for text in (str(item).strip() for item in parts) if text]
