@@ -24,6 +24,8 @@ class Context:
     project_id: str
     roles: frozenset[str]
     request_id: str
+    global_request_id: str | None = None
+    """What the caller calls the request, across services."""
     version: Version = Version(2, 0)
     experimental: bool = False
     is_admin: bool = False

@@ -49,7 +49,9 @@ def version(files: Files) -> None:
 
     database = _open(files)
     try:
-        found = migrate.version(database)
+        found = migrate.state(database)
     finally:
         database.close()
-    click.echo(f"database {found or 'empty'}, this version needs {migrate.HEAD}")
+    click.echo(f"database {found.revision or 'empty'}, this version needs {migrate.HEAD}")
+    if found.compatible_from is not None:
+        click.echo(f"processes of versions that need {found.compatible_from} or later can use it")

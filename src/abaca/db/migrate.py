@@ -1,5 +1,9 @@
 """Brings the database's schema to what this code needs.
 
+Old processes may run on, and restart, beside a schema that a newer one made, as
+long as everything since was expand-only: each migration says so of itself, and
+`schema_revisions` keeps the oldest revision whose code may still run.
+
 Alembic is half of a start's time and memory, so it is imported only when there
 is something to do: `HEAD` is what it would find in ``migrations/versions``.
 """
@@ -8,19 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy import inspect
+from sqlalchemy import insert, inspect, select
 from sqlalchemy import text as sql
 
 from abaca.db.database import Database, Tx
 from abaca.db.engine import translated
+from abaca.db.tables import schema_revisions
 from abaca.errors import ConfigError, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 log = structlog.get_logger()
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision; a test compares it with the files."""
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -29,30 +39,72 @@ _TABLE = "alembic_version"
 _LOCK = 0x6162616361
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """The migrations that some code has."""
+
+    head: str = HEAD
+    folder: Path = FOLDER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What a database says of its schema."""
+
+    revision: str | None
+    """None if it is empty."""
+    compatible_from: str | None
+    """The oldest revision whose code may run beside it; None if nobody wrote it down."""
+
+    def suits(self, head: str) -> bool:
+        """True if code at this revision may run: revisions are numbers of one width."""
+        if self.revision is None or self.compatible_from is None:
+            return self.revision == head
+        return self.compatible_from <= head <= self.revision
+
+
+OURS = Schema()
+
+
 def version(db: Database) -> str | None:
     """The database's revision; None if it is empty."""
+    return state(db).revision
+
+
+def state(db: Database) -> State:
+    """The database's revision, and whose code it is good for. Two small reads."""
     with db.read() as tx:
-        return _version(tx)
+        return _state(tx)
 
 
-def upgrade(db: Database) -> bool:
-    """Migrate to `HEAD`; True if there was something to do.
+def upgrade(db: Database, schema: Schema = OURS) -> bool:
+    """Migrate to the schema's head; True if there was something to do.
 
     Processes that start at the same time wait for the first. One that is
     killed leaves nothing half done, or, on MariaDB, what the next one goes on
-    with. ConfigError if the database is newer than this code.
+    with. A database that newer code made is left as it is, if it is still good
+    for this code; ConfigError if not.
     """
-    if version(db) == HEAD:
+    if _good(state(db), schema):
         return False
     with _alone(db), db.write() as tx:
         if tx.dialect == "postgresql":
             tx.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
             tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        before = _version(tx)
-        if before == HEAD:
+        before = _state(tx)
+        if _good(before, schema):
             return False
-        _run(tx, before)
-    log.info("database_migrated", before=before, now=HEAD)
+        _run(tx, before.revision, schema)
+    log.info("database_migrated", before=before.revision, now=schema.head)
+    return True
+
+
+def _good(found: State, schema: Schema) -> bool:
+    """True if there is nothing to do."""
+    if found.compatible_from is None or not found.suits(schema.head):
+        return False
+    if found.revision != schema.head:
+        log.info("database_is_newer", database=found.revision, code=schema.head)
     return True
 
 
@@ -77,23 +129,44 @@ def _alone(db: Database) -> Iterator[None]:
             connection.execute(sql(f"SELECT RELEASE_LOCK({name})"))
 
 
-def _version(tx: Tx) -> str | None:
-    if not inspect(tx.connection).has_table(_TABLE):
-        return None
-    found = tx.scalar(sql(f"SELECT version_num FROM {_TABLE}"))  # noqa: S608 - a constant
-    return None if found is None else str(found)
+def _state(tx: Tx) -> State:
+    found = inspect(tx.connection)
+    if not found.has_table(_TABLE):
+        return State(revision=None, compatible_from=None)
+    revision = tx.scalar(sql(f"SELECT version_num FROM {_TABLE}"))  # noqa: S608 - a constant
+    if revision is None or not found.has_table(schema_revisions.name):
+        return State(revision=revision, compatible_from=None)
+    column = schema_revisions.c
+    oldest = tx.scalar(select(column.compatible_from).where(column.revision == revision))
+    return State(revision=str(revision), compatible_from=oldest)
 
 
-def _run(tx: Tx, before: str | None) -> None:
+def _run(tx: Tx, before: str | None, schema: Schema) -> None:
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(FOLDER))
+    config.set_main_option("script_location", str(schema.folder))
     config.attributes["connection"] = tx.connection
-    known = {item.revision for item in ScriptDirectory.from_config(config).walk_revisions()}
+    scripts = ScriptDirectory.from_config(config)
+    known = {item.revision for item in scripts.walk_revisions()}
     if before is not None and before not in known:
         text = f"the database is at revision {before}, which this Abaca does not know"
         raise ConfigError([f"{text}: install the version that made it, or a newer one"])
-    command.upgrade(config, HEAD)
+    command.upgrade(config, schema.head)
+    # On MariaDB a crash may come in between. Then the revision has no row, and old code is
+    # refused, until the next start comes by here.
+    tx.add(
+        insert(schema_revisions).values(
+            revision=schema.head, compatible_from=_compatible_from(scripts, schema.head)
+        )
+    )
+
+
+def _compatible_from(scripts: ScriptDirectory, head: str) -> str:
+    """The oldest revision after which every migration up to head is expand-only."""
+    oldest = scripts.get_revision(head)
+    while getattr(oldest.module, "expand_only", False) and isinstance(oldest.down_revision, str):
+        oldest = scripts.get_revision(oldest.down_revision)
+    return str(oldest.revision)

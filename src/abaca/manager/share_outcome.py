@@ -160,6 +160,7 @@ def move(lease: Lease, share: Share, error: AbacaError, *, idle_seconds: float) 
             lane=placed.lane,
             project_id=share.project_id,
             request_id=lease.task.request_id,
+            global_request_id=lease.task.global_request_id,
         )
 
 

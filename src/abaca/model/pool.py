@@ -55,6 +55,10 @@ class Service:
     disabled: bool
     disabled_reason: str | None
     seen_at: datetime
+    driver_error: str | None
+    """Why the driver did not answer when last asked; None if it did."""
+    network_error: str | None
+    """The same of the network plugin."""
     created_at: datetime
     updated_at: datetime | None
 

@@ -15,6 +15,8 @@ class TaskKind(StrEnum):
     SHARE_SERVER = "share_server"
     SNAPSHOT = "snapshot"
     """Resource: a snapshot instance."""
+    AUDIT = "audit"
+    """Resource: a backend, by an ID made of its name (`abaca.share.audits`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Task:
     lease_token: int
     worker: str | None
     request_id: str | None
+    global_request_id: str | None
+    """What the caller calls the request, across services."""
     project_id: str | None
     started_at: datetime | None
     last_error: str | None

@@ -134,4 +134,5 @@ def look_again(tx: Tx, ctx: Context, server: ShareServer) -> None:
         lane=server.id,
         project_id=server.project_id,
         request_id=ctx.request_id,
+        global_request_id=ctx.global_request_id,
     )

@@ -20,6 +20,7 @@ def enqueue_share(tx: Tx, ctx: Context, share: Share) -> None:
         lane=share.instance.lane,
         project_id=share.project_id,
         request_id=ctx.request_id,
+        global_request_id=ctx.global_request_id,
     )
 
 
@@ -33,4 +34,5 @@ def enqueue_snapshot(tx: Tx, ctx: Context, share: Share, snapshot: Snapshot) -> 
         lane=share.instance.lane,
         project_id=snapshot.project_id,
         request_id=ctx.request_id,
+        global_request_id=ctx.global_request_id,
     )

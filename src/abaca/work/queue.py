@@ -53,6 +53,7 @@ def enqueue(
     lane: str,
     project_id: str | None,
     request_id: str | None,
+    global_request_id: str | None = None,
     delay: float = 0.0,
 ) -> None:
     """Have the resource looked at, ``delay`` seconds from now, durably with this transaction.
@@ -64,7 +65,7 @@ def enqueue(
     clock = read_clock(tx)
     stamp = now()
     asked = {"queue": queue, "lane": lane, "attempts": 0, "deadline": stamp + PATIENCE}
-    who = {"project_id": project_id, "request_id": request_id}
+    who = {"request_id": request_id, "global_request_id": global_request_id}
     row = {
         "id": new_id(),
         "kind": str(kind),
@@ -74,11 +75,13 @@ def enqueue(
         "lease_epoch": clock.epoch,
         "lease_token": 0,
         "created_at": stamp,
+        "project_id": project_id,
         **asked,
         **who,
     }
     # What the manager asks for itself does not make people forget who asked before.
-    asked |= {name: value for name, value in who.items() if value is not None}
+    asked |= who if request_id is not None else {}
+    asked |= {"project_id": project_id} if project_id is not None else {}
     asked["updated_at"] = stamp
     tx.execute(_upsert(tx.dialect, row, _again(clock, delay, asked)))
     tx.after_commit(doorbell.ring)
@@ -329,6 +332,12 @@ def workers(tx: Tx) -> set[str]:
 def alive(tx: Tx, kind: TaskKind) -> set[str]:
     """The resources of this kind that have a task."""
     return set(tx.execute(select(tasks.c.resource_id).where(tasks.c.kind == str(kind))).scalars())
+
+
+def busy(tx: Tx) -> set[str]:
+    """The resources and lanes of all tasks: what is worked on, or about to be."""
+    found = tx.execute(select(tasks.c.resource_id, tasks.c.lane))
+    return {item for row in found for item in row}
 
 
 def every(tx: Tx) -> list[Task]:

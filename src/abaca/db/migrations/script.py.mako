@@ -11,6 +11,9 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+# True: code that is one revision older may run beside this (nothing goes away, nothing is
+# renamed, new columns are nullable or have a server default). Then the upgrade is rolling.
+expand_only = False
 
 
 def upgrade() -> None:

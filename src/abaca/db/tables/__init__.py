@@ -20,6 +20,7 @@ from abaca.db.tables.project import (
     role_assignments,
     users,
 )
+from abaca.db.tables.schema import schema_revisions
 from abaca.db.tables.share import (
     access_rules,
     backend_exports,
@@ -64,6 +65,7 @@ __all__ = [
     "quotas",
     "revoked_tokens",
     "role_assignments",
+    "schema_revisions",
     "security_services",
     "segments",
     "services",

@@ -41,6 +41,8 @@ tasks = Table(
     Column("lease_token", BigInteger, nullable=False, default=0),
     Column("worker", Name),
     Column("request_id", Name),
+    # What the caller calls it, across services.
+    Column("global_request_id", Name),
     Column("project_id", Name),
     Column("started_at", UtcDateTime),
     Column("step_since", UtcDateTime),
@@ -60,6 +62,9 @@ services = Table(
     Column("disabled", Boolean, nullable=False, default=False),
     Column("disabled_reason", Name),
     Column("seen_at", UtcDateTime, nullable=False),
+    # Why its driver, or its network plugin, did not answer when last asked; null if it did.
+    Column("driver_error", Text),
+    Column("network_error", Text),
     *stamps(),
     UniqueConstraint("host", "binary"),
 )
