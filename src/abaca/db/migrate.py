@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a test compares it with the files."""
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -74,7 +74,7 @@ def version(db: Database) -> str | None:
 def state(db: Database) -> State:
     """The database's revision, and whose code it is good for. Two small reads."""
     with db.read() as tx:
-        return _state(tx)
+        return state_in(tx)
 
 
 def upgrade(db: Database, schema: Schema = OURS) -> bool:
@@ -91,7 +91,7 @@ def upgrade(db: Database, schema: Schema = OURS) -> bool:
         if tx.dialect == "postgresql":
             tx.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
             tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        before = _state(tx)
+        before = state_in(tx)
         if _good(before, schema):
             return False
         _run(tx, before.revision, schema)
@@ -129,7 +129,8 @@ def _alone(db: Database) -> Iterator[None]:
             connection.execute(sql(f"SELECT RELEASE_LOCK({name})"))
 
 
-def _state(tx: Tx) -> State:
+def state_in(tx: Tx) -> State:
+    """`state`, inside a transaction."""
     found = inspect(tx.connection)
     if not found.has_table(_TABLE):
         return State(revision=None, compatible_from=None)

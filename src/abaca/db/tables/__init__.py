@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abaca.db.tables.audit import audits, findings
 from abaca.db.tables.base import metadata, new_id, now
 from abaca.db.tables.network import (
     address_gaps,
@@ -51,9 +52,11 @@ __all__ = [
     "addresses",
     "allocations",
     "application_credentials",
+    "audits",
     "availability_zones",
     "backend_exports",
     "export_locations",
+    "findings",
     "made_networks",
     "messages",
     "metadata",
