@@ -234,7 +234,7 @@ def test_helper_has_no_other_way_to_addresses() -> None:
     """The protocols that drivers see name no other server, claim or plugin."""
     for protocol in (FlatHelper, ManagedHelper):
         names = {name for name in vars(protocol) if not name.startswith("_")}
-        assert names <= {"subnet", "subnets", "addresses", "interfaces"}
+        assert names <= {"subnet", "subnets", "addresses", "interfaces", "admin"}
 
 
 def test_calls_are_repeatable_and_grow(database: Database) -> None:

@@ -9,6 +9,7 @@ import click
 from abaca.cli.options import Files, config_files
 from abaca.drivers.driver import Prepared
 from abaca.errors import ConfigError, DriverError
+from abaca.modes import DriverMode
 from abaca.network.plugin import Reachable
 
 if TYPE_CHECKING:
@@ -75,11 +76,14 @@ def found_outside(config: Config) -> list[str]:
         driver: object = backend.driver
         if isinstance(driver, Prepared):
             lines += _looked(driver, backend)
-        network = backend.network
-        plugin: object = network.plugin if network else None
-        # Its classes are asked: an instance would need a database.
-        if network is not None and isinstance(plugin, Reachable):
-            lines += plugin.findings(network.section, network.values, backend.mode)
+        for network, mode in (
+            (backend.network, backend.mode),
+            (backend.admin_network, DriverMode.FLAT),
+        ):
+            plugin: object = network.plugin if network else None
+            # Its classes are asked: an instance would need a database.
+            if network is not None and isinstance(plugin, Reachable):
+                lines += plugin.findings(network.section, network.values, mode)
     return list(dict.fromkeys(lines))
 
 
@@ -120,6 +124,8 @@ def understood(config: Config) -> list[str]:
 
 def _backend(backend: BackendConfig) -> str:
     network = f"network [{backend.network.section}]" if backend.network else "no network section"
+    if backend.admin_network is not None:
+        network += f", admin network [{backend.admin_network.section}]"
     return (
         f"backend [{backend.name}]: driver {backend.driver_name}, {backend.mode} "
         f"(driver_handles_share_servers = {backend.mode.has_share_servers}), {network}, "

@@ -10,8 +10,8 @@ from abaca.config.model import BackendConfig, NetworkConfig
 from abaca.config.options import BACKEND, GROUPS, NETWORK, OLD_PLUGINS
 from abaca.config.raw import listed, nearest
 from abaca.config.values import Values
-from abaca.config.wires import overlaps
-from abaca.drivers.driver import Driver
+from abaca.config.wires import overlaps, shared_with_admins
+from abaca.drivers.driver import Driver, ServesAdmins
 from abaca.errors import ConfigError
 from abaca.modes import MULTI_MODES, DriverMode
 from abaca.network.plugin import NetworkPlugin
@@ -41,6 +41,7 @@ class Backends:
                 found.append(backend)
         self._check_storage(found)
         self._collect(overlaps(found))
+        self._collect(shared_with_admins(found))
         return tuple(found)
 
     def unused(self) -> dict[str, str]:
@@ -77,7 +78,10 @@ class Backends:
         if mode is None:
             return None
         network = self._network_of(name, common, mode)
+        admin = self._admin_network(name, common, mode)
         self._collect(driver.faults(name, values, mode))
+        if admin is not None:
+            self._check_admin(name, driver, values)
         if network is None and mode in MULTI_MODES:
             return None
         return BackendConfig(
@@ -89,6 +93,7 @@ class Backends:
             driver=driver,
             mode=mode,
             network=network,
+            admin_network=admin,
             values=values,
         )
 
@@ -170,17 +175,40 @@ class Backends:
                 f"missing; {mode} needs a network section: write its name here, and network_plugin "
                 "in it",
             )
-        elif group not in self._raw.sections or group in GROUPS:
-            others = set(self._raw.sections) - set(GROUPS) - {backend}
-            hint = nearest(group, others) or f"; write one, with network_plugin in [{group}]"
-            self._values.fault(
-                backend, "network_config_group", f"there is no section [{group}]{hint}"
-            )
         else:
-            return self._network(group, backend, mode)
+            return self._network(group, backend, "network_config_group", mode)
         return None
 
-    def _network(self, section: str, backend: str, mode: DriverMode) -> NetworkConfig | None:
+    def _admin_network(
+        self, backend: str, common: Mapping[str, object], mode: DriverMode
+    ) -> NetworkConfig | None:
+        option = "admin_network_config_group"
+        group = str(common[option] or "")
+        if group and mode not in MULTI_MODES:
+            self._values.note(backend, option, f"not used: {mode} has no helper")
+        elif group:
+            return self._network(group, backend, option, DriverMode.FLAT)
+        return None
+
+    def _check_admin(self, name: str, driver: type[Driver], values: Mapping[str, object]) -> None:
+        able: object = driver
+        if isinstance(able, ServesAdmins):
+            self._collect(able.admin_faults(name, values))
+        else:
+            self._values.fault(
+                name,
+                "admin_network_config_group",
+                f"the {driver.name} driver has no admin networks; remove it",
+            )
+
+    def _network(
+        self, section: str, backend: str, option: str, mode: DriverMode
+    ) -> NetworkConfig | None:
+        if section not in self._raw.sections or section in GROUPS:
+            others = set(self._raw.sections) - set(GROUPS) - {backend}
+            hint = nearest(section, others) or f"; write one, with network_plugin in [{section}]"
+            self._values.fault(backend, option, f"there is no section [{section}]{hint}")
+            return None
         network = self.networks.get(section) or self._plugin(section)
         if network is None:
             return None
@@ -188,10 +216,11 @@ class Backends:
         plugin = network.plugin
         if mode not in plugin.modes:
             able = listed(item for item in DriverMode if item in plugin.modes)
+            what = str(mode) if option == "network_config_group" else f"admins, who need {mode}"
             self._values.fault(
                 backend,
-                "network_config_group",
-                f"the {network.plugin_name} plugin of [{section}] can't serve {mode}, only {able}; "
+                option,
+                f"the {network.plugin_name} plugin of [{section}] can't serve {what}, only {able}; "
                 "name a section with another network_plugin",
             )
             return None

@@ -101,6 +101,8 @@ class BackendConfig:
     mode: DriverMode
     network: NetworkConfig | None
     """None in single_svm, and only there."""
+    admin_network: NetworkConfig | None = None
+    """Administrators' own; served in flat_multi_svm, whatever the backend's mode."""
     values: Mapping[str, object] = field(repr=False)
 
 

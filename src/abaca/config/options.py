@@ -240,6 +240,13 @@ BACKEND: tuple[cfg.Opt, ...] = (
         sample_default="flat1",
     ),
     cfg.StrOpt(
+        "admin_network_config_group",
+        help="The multi modes: a network section of the administrators'. Each share server gets "
+        "an address of it too, and each share export locations that only administrators see. "
+        "The network is a flat one, connected in advance, and no tenant is on it.",
+        sample_default="admins",
+    ),
+    cfg.StrOpt(
         "availability_zone",
         help="By default storage_availability_zone.",
         deprecated_opts=_old("backend_availability_zone", "storage_availability_zone"),

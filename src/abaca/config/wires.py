@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from itertools import combinations, product
 
-from abaca.config.model import BackendConfig
-from abaca.drivers.driver import KnowsWires
+from abaca.config.model import BackendConfig, NetworkConfig
+from abaca.drivers.driver import ADMIN_WIRE, KnowsWires
 from abaca.errors import NetworkError
 from abaca.modes import DriverMode
-from abaca.network.plugin import HasRanges, IPAddress, Segment
+from abaca.network.plugin import HasRanges, IPAddress, IPNetwork, NetworkType, Segment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,22 +42,73 @@ def overlaps(backends: Sequence[BackendConfig]) -> list[str]:
     return lines
 
 
+def shared_with_admins(backends: Sequence[BackendConfig]) -> list[str]:
+    """One line per pair of tenants' and administrators' networks that a server can't both have."""
+    sections = {item.network.section for item in backends if item.network is not None}
+    lines = []
+    for backend in backends:
+        admin, tenants = backend.admin_network, backend.network
+        if admin is None:
+            continue
+        where = f"[{backend.name}] admin_network_config_group: "
+        if admin.section in sections:
+            lines.append(
+                f"{where}[{admin.section}] is a network of tenants (network_config_group); "
+                "name a section of its own"
+            )
+        elif backend.mode is DriverMode.FLAT and tenants is not None:
+            lines += [
+                f"{where}{one} of [{admin.section}] overlaps {two} of [{tenants.section}]; "
+                "give administrators a network of their own"
+                for one, two in product(_cidrs(admin), _cidrs(tenants))
+                if one.version == two.version and one.overlaps(two)
+            ]
+    return lines
+
+
 def _ranges(backends: Sequence[BackendConfig]) -> Iterator[_Ranges]:
     for backend in backends:
-        network = backend.network
-        plugin: object = network.plugin if network is not None else None
-        if network is None or backend.mode is not DriverMode.FLAT:
-            continue
-        if not isinstance(plugin, HasRanges):
-            continue
-        try:
-            segment, ranges = plugin.flat_ranges(network.section, network.values)
-        except NetworkError:
-            continue  # its own faults are told already
-        wire = _wire(backend, segment)
-        if wire is not None:
-            host = backend.host.partition("@")[0]
-            yield _Ranges(section=network.section, wire=f"{host} {wire}", ranges=ranges)
+        if backend.network is not None and backend.mode is DriverMode.FLAT:
+            yield from _ranges_of(backend, backend.network, None)
+        if backend.admin_network is not None:
+            yield from _ranges_of(backend, backend.admin_network, ADMIN_WIRE)
+
+
+def _ranges_of(
+    backend: BackendConfig, network: NetworkConfig, physical: str | None
+) -> Iterator[_Ranges]:
+    if (told := _flat_ranges(network)) is None:
+        return
+    segment, ranges = told
+    if physical is not None:
+        segment = replace(
+            segment,
+            network_type=NetworkType.FLAT,
+            segmentation_id=None,
+            physical_network=physical,
+        )
+    wire = _wire(backend, segment)
+    if wire is not None:
+        host = backend.host.partition("@")[0]
+        yield _Ranges(section=network.section, wire=f"{host} {wire}", ranges=ranges)
+
+
+def _flat_ranges(
+    network: NetworkConfig,
+) -> tuple[Segment, tuple[tuple[IPAddress, IPAddress], ...]] | None:
+    """None if the plugin can't tell."""
+    plugin: object = network.plugin
+    if not isinstance(plugin, HasRanges):
+        return None
+    try:
+        return plugin.flat_ranges(network.section, network.values)
+    except NetworkError:
+        return None  # its own faults are told already
+
+
+def _cidrs(network: NetworkConfig) -> list[IPNetwork]:
+    told = _flat_ranges(network)
+    return [] if told is None else [item.cidr for item in told[0].subnets]
 
 
 def _wire(backend: BackendConfig, segment: Segment) -> str | None:

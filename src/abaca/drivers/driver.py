@@ -22,6 +22,9 @@ from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
 from abaca.network.plugin import Fabric, Segment
 
+ADMIN_WIRE = "admin"
+"""The physical network that the administrators' network is on, in a driver's options."""
+
 
 class Locality(StrEnum):
     """Where a backend's work may be done."""
@@ -157,7 +160,10 @@ class Driver(Protocol):
     def ensure_server(
         self, server: Server, network: FlatHelper | ManagedHelper
     ) -> Mapping[str, str]:
-        """The server exists, is connected and serves. Returns details for administrators."""
+        """The server exists, is connected and serves. Returns details for administrators.
+
+        ``network.admin`` is for those that are `ServesAdmins`; it is None for others.
+        """
 
     def remove_server(self, server: Server) -> None:
         """The server is gone with all that was made for it; succeeds on unknown."""
@@ -215,6 +221,20 @@ class Adopts(Protocol):
 
     def leave_server(self, server: Server) -> None:
         """It stays as it runs, and is nobody's; succeeds on unknown, and again."""
+
+
+@runtime_checkable
+class ServesAdmins(Protocol):
+    """Optional: share servers have an interface more, on a network of the administrators'.
+
+    Where ``network.admin`` is not None, `Driver.ensure_server` gives the server an interface
+    with its addresses, apart from the others: nothing gets from one to another. The export
+    locations there are ``is_admin_only``. Where it is None, there is no such interface any more.
+    """
+
+    @classmethod
+    def admin_faults(cls, section: str, values: Mapping[str, object]) -> list[str]:
+        """What a backend section lacks for it, one line per fault (no I/O)."""
 
 
 @runtime_checkable

@@ -66,6 +66,7 @@ class FakeServer(msgspec.Struct):
     """A share server that was made."""
 
     addresses: list[str]
+    admin_addresses: list[str] = []
     serving: bool = True
     left: bool = False
     """Nobody's: it was unmanaged."""
@@ -174,6 +175,12 @@ class FakeDriver:
         return lines
 
     @classmethod
+    def admin_faults(cls, section: str, values: Mapping[str, object]) -> list[str]:
+        """None: an interface more costs nothing here."""
+        del section, values
+        return []
+
+    @classmethod
     def from_config(cls, section: str, values: Mapping[str, object], host: BackendHost) -> Self:
         """The driver of a backend section."""
         if lines := cls.faults(section, values, host.mode):
@@ -224,10 +231,18 @@ class FakeDriver:
         else:
             interfaces = network.interfaces(self._addresses)  # type: ignore[union-attr]
             found = [item.address for nic in interfaces for item in nic.addresses]
+        admin = network.admin.addresses(self._addresses) if network.admin is not None else ()
+        made = FakeServer(
+            addresses=[str(item) for item in found],
+            admin_addresses=[str(item.address) for item in admin],
+        )
         with self._alone():
-            self.world.servers[server.key] = FakeServer(addresses=[str(item) for item in found])
+            self.world.servers[server.key] = made
             self._keep()
-        return {"addresses": ", ".join(str(item) for item in found)}
+        details = {"addresses": ", ".join(made.addresses)}
+        if admin:
+            details["admin_addresses"] = ", ".join(made.admin_addresses)
+        return details
 
     def server_addresses(self, server: Server, options: Mapping[str, str]) -> list[IPAddress]:
         """Those that it was made with."""
@@ -237,7 +252,7 @@ class FakeDriver:
             known = self.world.servers.get(server.key)
             if known is None:
                 raise DriverError(f"there is no share server {server.key}")
-            return [ip_address(item) for item in known.addresses]
+            return [ip_address(item) for item in (*known.addresses, *known.admin_addresses)]
 
     def leave_server(self, server: Server) -> None:
         """It stays, and the inventory does not show it."""
@@ -264,7 +279,7 @@ class FakeDriver:
         """The share exists and is exported, with the source's content if it is new."""
         self._begin("ensure_share")
         with self._alone():
-            addresses = self._addresses_of(share)
+            addresses, admin = self._addresses_of(share)
             known = self.world.shares.get(share.id)
             if known is None:
                 self.world.shares[share.id] = self._new(share, source)
@@ -274,6 +289,9 @@ class FakeDriver:
         return [
             ExportLocation(path=f"{self._spelt(address)}:/{share.id}", preferred=not index)
             for index, address in enumerate(addresses)
+        ] + [
+            ExportLocation(path=f"{self._spelt(address)}:/{share.id}", is_admin_only=True)
+            for address in admin
         ]
 
     @step("fake.share.remove")
@@ -391,13 +409,14 @@ class FakeDriver:
             made.content, made.used_gib = taken.content, taken.used_gib
         return made
 
-    def _addresses_of(self, share: Share) -> list[str]:
+    def _addresses_of(self, share: Share) -> tuple[list[str], list[str]]:
+        """Everybody's, and administrators'."""
         if share.server is None:
-            return [OWN_ADDRESS]
+            return [OWN_ADDRESS], []
         server = self.world.servers.get(share.server.key)
         if server is None:
             raise DriverError(f"share server {share.server.key} does not exist")
-        return server.addresses
+        return server.addresses, server.admin_addresses
 
     def _share(self, share_id: str) -> FakeShare:
         share = self.world.shares.get(share_id)

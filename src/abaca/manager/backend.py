@@ -11,6 +11,15 @@ from abaca.network.plugin import NetworkPlugin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackendNetwork:
+    """A network section as a backend uses it."""
+
+    section: str
+    mode: DriverMode
+    plugin: NetworkPlugin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
     """One configured backend, ready to work."""
 
@@ -23,6 +32,8 @@ class Backend:
     """None in single_svm, and only there; backends that name one section may share one."""
     network_section: str | None
     availability_zone: str
+    admin: BackendNetwork | None = None
+    """The administrators' network: flat, with an address for each share server. Often none."""
     capabilities: Mapping[str, str | bool | float] = field(default_factory=dict)
     """What it reports besides what its pools do: ``share_backend_name`` and the like."""
 
@@ -30,3 +41,11 @@ class Backend:
     def node(self) -> str:
         """The host without the backend."""
         return self.host.partition("@")[0]
+
+    @property
+    def networks(self) -> tuple[BackendNetwork, ...]:
+        """Every network that it gives addresses of; none in single_svm."""
+        if self.plugin is None or self.network_section is None:
+            return ()
+        tenants = BackendNetwork(section=self.network_section, mode=self.mode, plugin=self.plugin)
+        return (tenants,) if self.admin is None else (tenants, self.admin)

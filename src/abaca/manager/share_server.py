@@ -21,7 +21,7 @@ from abaca.model.share_server import ShareServer
 from abaca.model.task import Task, TaskKind
 from abaca.modes import DriverMode
 from abaca.network.bound import Binding, BoundFlat, BoundManaged, flat_subnet, helper_for
-from abaca.network.plugin import SubnetRef
+from abaca.network.plugin import Label, SubnetRef
 from abaca.states import ServerStatus, ShareStatus
 from abaca.steps import step
 from abaca.work.lease import Lease
@@ -195,7 +195,22 @@ def network_of(db: Database, backend: Backend, server: ShareServer) -> BoundFlat
             server_id=server.id,
             subnets=_subnets(db, backend, section, server),
             host=backend.node,
+            admin=_admin(db, backend, server),
         ),
+    )
+
+
+def _admin(db: Database, backend: Backend, server: ShareServer) -> Binding | None:
+    if (network := backend.admin) is None:
+        return None
+    return Binding(
+        plugin=network.plugin,
+        database=db,
+        section=network.section,
+        server_id=server.id,
+        subnets=(flat_subnet(network.section),),
+        host=backend.node,
+        label=Label.ADMIN,
     )
 
 

@@ -8,10 +8,11 @@ are released. A row goes when the plugin has nothing more under its claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 from typing import ParamSpec, TypeVar
 
 import tenacity
@@ -34,6 +35,7 @@ from abaca.network.plugin import (
     Allocation,
     Claim,
     IPAddress,
+    IPNetwork,
     Label,
     NetworkMaker,
     NetworkPlugin,
@@ -66,6 +68,8 @@ class Binding:
     order, new ones last: an interface's index counts through them."""
     host: str
     label: Label = Label.USER
+    admin: Binding | None = None
+    """The same server's on the administrators' network: flat, labelled so."""
     patience: float = PATIENCE_SECONDS
     """How many seconds to go on while the plugin says NetworkUnavailable."""
 
@@ -77,6 +81,15 @@ class BoundNetwork:
         self._binding = binding
         self._plugin = binding.plugin
         self._database = binding.database
+        self._admin = None if binding.admin is None else BoundFlat(binding.admin)
+
+    @property
+    def admin(self) -> BoundFlat | None:
+        """The helper on the administrators' network, if the backend has one.
+
+        What is released, adopted or forgotten here is so there too.
+        """
+        return self._admin
 
     def obtain(self, subnet: SubnetRef, count: int) -> list[Allocation]:
         """``count`` allocations on the subnet, the same ones on every call.
@@ -124,20 +137,26 @@ class BoundNetwork:
         """
         with self._owner_lock():
             self._release_rows(self._rows())
+        self._release_former_admin()
+        if self._admin is not None:
+            self._admin.release_all()
 
     def release_others(self) -> None:
         """Nothing is held on subnets that the server is no longer on; its driver has left them."""
         present = {item.key for item in self._binding.subnets}
         with self._owner_lock():
             self._release_rows([row for row in self._rows() if row.claim.subnet not in present])
+        self._release_former_admin()
 
     def adopt(self, addresses: Sequence[IPAddress]) -> None:
         """A running server's addresses are held for it, and no others; again is the same.
 
         InvalidNetwork if it has none on one of its subnets, or one on none of them: then
-        nothing was adopted. After another refusal `forget_all` leaves nothing.
+        nothing was adopted. After another refusal `forget_all` leaves nothing. On the
+        administrators' network it need not have one yet.
         """
-        rest, plan = list(addresses), []
+        theirs = [] if self._admin is None else self._admin.among(addresses)
+        rest, plan = [item for item in addresses if item not in theirs], []
         for subnet in self._binding.subnets:
             wanted = self._on_subnet(subnet, rest)
             plan.append((subnet, wanted))
@@ -148,6 +167,8 @@ class BoundNetwork:
             for subnet, wanted in plan:
                 with self._subnet_lock(subnet):
                     self._adopt_on(subnet, wanted)
+        if self._admin is not None and theirs:
+            self._admin.adopt(theirs)
 
     def forget_all(self) -> None:
         """Nothing is held for the server any more, and its addresses stay out of circulation."""
@@ -157,11 +178,31 @@ class BoundNetwork:
             if claims:
                 self._retrying(self._forget, claims)
                 self._discard(claims)
+        self._release_former_admin()
+        if self._admin is not None:
+            self._admin.forget_all()
 
     def outdated(self) -> bool:
         """True if subnets were added or removed since the server was last ensured."""
         held = {row.claim.subnet for row in self._rows() if row.allocation is not None}
-        return held != {item.key for item in self._binding.subnets}
+        if held != {item.key for item in self._binding.subnets} or self._former_admin():
+            return True
+        return self._admin is not None and self._admin.outdated()
+
+    def _former_admin(self) -> dict[str, list[Claim]]:
+        """What is held on networks that are not the backend's administrators' any more."""
+        if self._binding.label is not Label.USER:
+            return {}
+        found: dict[str, list[Claim]] = {}
+        for row in self._rows_of(Label.ADMIN):
+            if self._admin is None or row.section != self._admin.section:
+                found.setdefault(row.section, []).append(row.claim)
+        return found
+
+    def _release_former_admin(self) -> None:
+        """Nobody claims them: their plugin is not at hand, and `collect` frees them if it is."""
+        for section, claims in self._former_admin().items():
+            self._discard(claims, section)
 
     def _release_rows(self, rows: Sequence[AllocationRow]) -> None:
         refs = {item.key: item for item in self._binding.subnets}
@@ -184,7 +225,25 @@ class BoundNetwork:
                 "with an address per subnet"
             )
         self._check(found)
+        self._keep_apart(found)
         return found
+
+    def _keep_apart(self, found: Sequence[Allocation]) -> None:
+        """InvalidNetwork if the server would have one network on its tenant's and admins' side."""
+        here = self._binding.label
+        other = Label.USER if here is Label.ADMIN else Label.ADMIN
+        there = [
+            row.allocation
+            for row in self._rows_of(other)
+            if row.allocation is not None and row.section != self._binding.section
+        ]
+        for one, two in product(_cidrs(found), _cidrs(there)):
+            if one.version == two.version and one.overlaps(two):
+                raise InvalidNetwork(
+                    f"[{self._binding.section}] {one} overlaps {two}, which the server has as its "
+                    f"{other} network: give administrators a network that no tenant uses",
+                    told="The share network overlaps a network of the storage backend's.",
+                )
 
     def _give_up(self, subnet: SubnetRef, claims: Sequence[Claim]) -> None:
         """Leave nothing of a failed call; what can't be released now, `release_all` will."""
@@ -273,8 +332,9 @@ class BoundNetwork:
             maker.remove_network(subnet, host=self._binding.host)
 
     @step("network.discard")
-    def _discard(self, claims: Sequence[Claim]) -> None:
-        self._writing(lambda tx: allocations.discard(tx, self._binding.section, claims))
+    def _discard(self, claims: Sequence[Claim], section: str | None = None) -> None:
+        place = section or self._binding.section
+        self._writing(lambda tx: allocations.discard(tx, place, claims))
 
     def _claim(self, subnet: SubnetRef, index: int) -> Claim:
         binding = self._binding
@@ -284,6 +344,11 @@ class BoundNetwork:
         binding = self._binding
         with self._database.read() as tx:
             return allocations.of_server(tx, binding.server_id, binding.section, binding.label)
+
+    def _rows_of(self, label: Label) -> list[AllocationRow]:
+        """The server's under that label, in whatever section."""
+        with self._database.read() as tx:
+            return allocations.of_server(tx, self._binding.server_id, label=label)
 
     def _writing(self, work: Callable[[Tx], None]) -> None:
         """Run in a transaction; another one may have made the same row at the same time."""
@@ -340,6 +405,15 @@ class BoundFlat(BoundNetwork):
             segment = recorded[0].segment
         return _subnets_of(segment)
 
+    @property
+    def section(self) -> str:
+        """The network section."""
+        return self._binding.section
+
+    def among(self, addresses: Collection[IPAddress]) -> list[IPAddress]:
+        """Those that are in one of the subnets."""
+        return [item for item in addresses if any(item in part.cidr for part in self.subnets)]
+
     def addresses(self, count: int = 1) -> tuple[HelperAddress, ...]:
         """``count`` addresses in each of the subnets; the same ones on every call."""
         return tuple(item for found in self.obtain(self._flat(), count) for item in _paired(found))
@@ -388,6 +462,10 @@ def orphans(plugin: ShowsOrphans, database: Database, older_than: datetime) -> l
     with database.read() as tx:
         keep = allocations.every_claim(tx)
     return plugin.orphans(keep, older_than)
+
+
+def _cidrs(items: Iterable[Allocation]) -> set[IPNetwork]:
+    return {subnet.cidr for item in items for subnet in item.segment.subnets}
 
 
 def _subnets_of(segment: Segment) -> tuple[HelperSubnet, ...]:

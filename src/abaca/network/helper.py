@@ -105,12 +105,20 @@ class FlatHelper(Protocol):
     def subnets(self) -> tuple[HelperSubnet, ...]:
         """The same network's subnets, one per IP version; the first is `subnet`."""
 
+    @property
+    def admin(self) -> FlatHelper | None:
+        """The administrators' network, on which the server needs addresses too; often None."""
+
     def addresses(self, count: int = 1) -> tuple[HelperAddress, ...]:
         """``count`` addresses in each of the subnets; the same ones on every call."""
 
 
 class ManagedHelper(Protocol):
     """What a driver gets in ``managed_multi_svm``."""
+
+    @property
+    def admin(self) -> FlatHelper | None:
+        """The administrators' network, on which the server needs addresses too; often None."""
 
     def interfaces(self, count: int = 1) -> tuple[HelperInterface, ...]:
         """``count`` interfaces on each of the server's subnets; the same ones on every call."""

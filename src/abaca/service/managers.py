@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from abaca.config import BackendConfig, Config
+from dataclasses import replace
+
+from abaca.config import BackendConfig, Config, NetworkConfig
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
 from abaca.db.networks import DatabaseRegistry
-from abaca.drivers.driver import Adopts, BackendHost, HasFabric, Transfers
-from abaca.manager.backend import Backend
+from abaca.drivers.driver import Adopts, BackendHost, Driver, HasFabric, Transfers
+from abaca.manager.backend import Backend, BackendNetwork
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
-from abaca.network.plugin import Fabric, NetworkPlugin, PluginHost
+from abaca.modes import DriverMode
+from abaca.network.plugin import NetworkPlugin, PluginHost
 from abaca.service.state import deployment
 from abaca.work.worker import WorkOptions
 
@@ -42,42 +45,47 @@ def _backend(config: Config, backend: BackendConfig, db: Database, digits: str) 
             deployment=digits,
         ),
     )
-    fabric = driver.fabric if isinstance(driver, HasFabric) else None
-    return Backend(
-        name=backend.name,
-        host=backend.host,
-        mode=backend.mode,
-        driver=driver,
-        plugin=_plugin(backend, host, db, fabric),
-        network_section=backend.network.section if backend.network else None,
-        availability_zone=backend.availability_zone,
-        capabilities={
-            **POWERS,
-            "share_backend_name": backend.share_backend_name,
-            "share_server_manage_support": (
-                backend.mode.has_share_servers and isinstance(driver, Adopts)
-            ),
-            "share_transfer_support": (
-                not backend.mode.has_share_servers and isinstance(driver, Transfers)
-            ),
-        },
-    )
-
-
-def _plugin(
-    backend: BackendConfig, host: str, db: Database, fabric: Fabric | None
-) -> NetworkPlugin | None:
     network = backend.network
-    if network is None:
-        return None
     lent = PluginHost(
         name=host,
         mode=backend.mode,
         ledger=DatabaseLedger(db),
         registry=DatabaseRegistry(db),
-        fabric=fabric,
+        fabric=driver.fabric if isinstance(driver, HasFabric) else None,
     )
+    return Backend(
+        name=backend.name,
+        host=backend.host,
+        mode=backend.mode,
+        driver=driver,
+        plugin=_plugin(network, lent) if network else None,
+        network_section=network.section if network else None,
+        availability_zone=backend.availability_zone,
+        admin=_admin(backend, lent),
+        capabilities=_capabilities(backend, driver),
+    )
+
+
+def _capabilities(backend: BackendConfig, driver: Driver) -> dict[str, str | bool | float]:
+    has_servers = backend.mode.has_share_servers
+    return {
+        **POWERS,
+        "share_backend_name": backend.share_backend_name,
+        "share_server_manage_support": has_servers and isinstance(driver, Adopts),
+        "share_transfer_support": not has_servers and isinstance(driver, Transfers),
+    }
+
+
+def _plugin(network: NetworkConfig, lent: PluginHost) -> NetworkPlugin:
     return network.plugin.from_config(network.section, network.values, lent)
+
+
+def _admin(backend: BackendConfig, lent: PluginHost) -> BackendNetwork | None:
+    network = backend.admin_network
+    if network is None:
+        return None
+    flat = replace(lent, mode=DriverMode.FLAT)
+    return BackendNetwork(section=network.section, mode=flat.mode, plugin=_plugin(network, flat))
 
 
 def make_manager(config: Config, db: Database) -> ShareManager:

@@ -16,9 +16,9 @@ from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.drivers.driver import Inventory, Server
 from abaca.errors import AbacaError
-from abaca.manager.backend import Backend
+from abaca.manager.backend import Backend, BackendNetwork
 from abaca.network import bound
-from abaca.network.plugin import NetworkPlugin, ShowsOrphans
+from abaca.network.plugin import ShowsOrphans
 from abaca.service.managers import make_backends
 
 
@@ -57,21 +57,22 @@ class Audit:
     def run(self) -> list[Orphan]:
         """Everything found, by backend; one that can't be asked is a line of its own."""
         found: list[Orphan] = []
-        sections: set[tuple[str | None, str]] = set()
+        sections: set[tuple[str, str]] = set()
         for backend in make_backends(self.config, self.db):
             try:
                 found += self._of_driver(backend)
                 # One section is asked once, whoever uses it; first the servers, then their network.
-                key = (backend.network_section, str(backend.mode))
-                if backend.plugin is not None and key not in sections:
-                    sections.add(key)
-                    found += self._of_plugin(backend, backend.plugin)
+                for network in backend.networks:
+                    key = (network.section, str(network.mode))
+                    if key not in sections:
+                        sections.add(key)
+                        found += self._of_plugin(backend, network)
             except AbacaError as error:
                 found.append(_orphan(backend, "backend", backend.host, f"not looked at: {error}"))
         return found
 
-    def _of_plugin(self, backend: Backend, plugin: NetworkPlugin) -> Iterator[Orphan]:
-        before = now() - self.age
+    def _of_plugin(self, backend: Backend, network: BackendNetwork) -> Iterator[Orphan]:
+        before, plugin = now() - self.age, network.plugin
         if self.repair is not Repair.NOTHING:
             for line in bound.collect(plugin, self.db, before):
                 yield _orphan(backend, "network", line, "removed")
@@ -79,7 +80,7 @@ class Audit:
             for line in bound.orphans(plugin, self.db, before):
                 yield _orphan(backend, "network", line, "found")
         else:
-            what = f"[{backend.network_section}]"
+            what = f"[{network.section}]"
             yield _orphan(backend, "network", what, "its plugin can't be asked without --repair")
 
     def _of_driver(self, backend: Backend) -> Iterator[Orphan]:

@@ -30,6 +30,7 @@ class FixedFlat:
     """A flat helper that always gives these."""
 
     given: tuple[HelperAddress, ...]
+    admin: FixedFlat | None = None
 
     @property
     def subnet(self) -> HelperSubnet:
@@ -52,6 +53,7 @@ class FixedManaged:
     """A managed helper that always gives these."""
 
     given: tuple[HelperInterface, ...]
+    admin: FixedFlat | None = None
 
     def interfaces(self, count: int = 1) -> tuple[HelperInterface, ...]:
         """The same ones on every call."""

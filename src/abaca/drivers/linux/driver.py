@@ -79,6 +79,11 @@ class LinuxDriver:
         return faults(section, values, mode)
 
     @classmethod
+    def admin_faults(cls, section: str, values: Mapping[str, object]) -> list[str]:
+        """What a backend section lacks for a network of the administrators'."""
+        return wires.admin_faults(section, values)
+
+    @classmethod
     def from_config(cls, section: str, values: Mapping[str, object], host: BackendHost) -> Self:
         """The driver for a section without faults; ConfigError if it has some."""
         found = cls.faults(section, values, host.mode)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from oslo_config import cfg
 
+from abaca.drivers.driver import ADMIN_WIRE
 from abaca.drivers.linux.values import number, text, texts
 from abaca.linux.wire import FabricOptions
 from abaca.network.plugin import NetworkType, Segment
@@ -16,7 +17,8 @@ OPTIONS: tuple[cfg.Opt, ...] = (
         "bridge_mappings",
         default=[],
         help="Physical networks and the bridge that each is on, as NAME:BRIDGE. `flat:BRIDGE` is "
-        "the wire of flat_multi_svm, and of segments of type flat without a physical network.",
+        "the wire of flat_multi_svm, and of segments of type flat without a physical network; "
+        "`admin:BRIDGE` is that of admin_network_config_group.",
     ),
     cfg.ListOpt(
         "vlan_mappings",
@@ -92,6 +94,28 @@ def faults(section: str, values: Mapping[str, object]) -> list[str]:
             "the group leave by"
         )
     return found
+
+
+def admin_faults(section: str, values: Mapping[str, object]) -> list[str]:
+    """What is wrong with them for an admin network, one line each."""
+    if faults(section, values):
+        return []
+    pairs = _pairs(texts(values, "bridge_mappings"))
+    bridge = pairs.pop(ADMIN_WIRE, None)
+    if bridge is None:
+        items = ", ".join([*(f"{name}:{target}" for name, target in pairs.items()), "admin:BRIDGE"])
+        return [
+            (
+                f"[{section}] bridge_mappings has no wire for administrators: write "
+                f"bridge_mappings = {items}, with the bridge that is on their network"
+            )
+        ]
+    return [
+        f"[{section}] bridge_mappings: {name} and {ADMIN_WIRE} are both on {bridge}: give "
+        "administrators a bridge of their own"
+        for name, target in pairs.items()
+        if target == bridge
+    ]
 
 
 def _pairs(items: list[str]) -> dict[str, str]:

@@ -1,0 +1,190 @@
+"""`admin_network_config_group`: what is understood, and what is refused with a clear line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from abaca.cli.config import understood
+from abaca.config import Config, load
+from abaca.errors import ConfigError
+
+GOOD = """
+[DEFAULT]
+host = node1
+state_path = /var/lib/abaca-test
+enabled_share_backends = flat, managed
+[flat]
+share_driver = linux
+driver_mode = flat_multi_svm
+network_config_group = net
+admin_network_config_group = admins
+storage_path = /srv/flat
+bridge_mappings = flat:br-flat, admin:br-admin
+[managed]
+share_driver = linux
+driver_mode = managed_multi_svm
+network_config_group = tenants
+admin_network_config_group = admins
+storage_path = /srv/managed
+bridge_mappings = admin:br-admin
+vxlan_local = 192.0.2.1
+[net]
+network_plugin = standalone
+gateway = 10.10.0.1
+mask = 24
+[tenants]
+network_plugin = standalone
+connectivity = direct
+[admins]
+network_plugin = standalone
+gateway = 10.66.0.1
+mask = 24
+"""
+
+
+def read(folder: Path, text: str) -> Config:
+    """Load a configuration from text."""
+    file = folder / "abaca.conf"
+    file.write_text(text)
+    return load([file])
+
+
+def test_backends_of_both_multi_modes_may_name_one(tmp_path: Path) -> None:
+    """One section of the administrators' serves two backends, and the check says so."""
+    config = read(tmp_path, GOOD)
+    flat, managed = config.backends
+    assert flat.admin_network is managed.admin_network
+    assert flat.admin_network is not None
+    assert flat.admin_network.section == "admins"
+    told = [line for line in understood(config) if line.startswith("backend")]
+    assert len(told) == 2
+    assert all("admin network [admins]" in line for line in told)
+
+
+def test_single_svm_has_none(tmp_path: Path) -> None:
+    """In single_svm the option is not used, and a line says why."""
+    text = GOOD.replace("driver_mode = flat_multi_svm", "driver_mode = single_svm")
+    text = text.replace(
+        "storage_path = /srv/flat", "export_addresses = 192.0.2.9\nstorage_path = /a"
+    )
+    config = read(tmp_path, text)
+    assert config.backends[0].admin_network is None
+    told = "[flat] admin_network_config_group: not used: single_svm has no helper"
+    assert [line for line in config.notes if "admin_network" in line] == [told]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "= admins\nstorage_path = /srv/flat",
+            "= admin\nstorage_path = /srv/flat",
+            "[flat] admin_network_config_group: there is no section [admin]; did you mean admins?",
+        ),
+        (
+            "= admins\nstorage_path = /srv/flat",
+            "= net\nstorage_path = /srv/flat",
+            (
+                "[flat] admin_network_config_group: [net] is a network of tenants "
+                "(network_config_group); name a section of its own"
+            ),
+        ),
+        (
+            "gateway = 10.66.0.1",
+            "gateway = 10.10.0.1",
+            (
+                "[flat] admin_network_config_group: 10.10.0.0/24 of [admins] overlaps 10.10.0.0/24 "
+                "of [net]; give administrators a network of their own"
+            ),
+        ),
+        (
+            "[admins]\nnetwork_plugin = standalone\ngateway = 10.66.0.1\nmask = 24",
+            "[admins]\nnetwork_plugin = standalone\nconnectivity = direct",
+            (
+                "[admins] gateway: missing; write an address of the network, as in "
+                '"gateway = 10.0.0.1"'
+            ),
+        ),
+        (
+            "bridge_mappings = flat:br-flat, admin:br-admin",
+            "bridge_mappings = flat:br-flat",
+            (
+                "[flat] bridge_mappings has no wire for administrators: write bridge_mappings = "
+                "flat:br-flat, admin:BRIDGE, with the bridge that is on their network"
+            ),
+        ),
+        (
+            "bridge_mappings = flat:br-flat, admin:br-admin",
+            "bridge_mappings = flat:br-flat, admin:br-flat",
+            (
+                "[flat] bridge_mappings: flat and admin are both on br-flat: give administrators a "
+                "bridge of their own"
+            ),
+        ),
+    ],
+)
+def test_each_fault_says_what_to_write(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    """A wrong line gives this fault."""
+    assert old in GOOD
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, GOOD.replace(old, new))
+    assert expected in caught.value.faults
+
+
+THIRD_PARTY = """
+from abaca.drivers.fake import FakeDriver
+from abaca.modes import DriverMode
+from abaca.network.fake import FakePlugin
+
+class ManagedOnly(FakePlugin):
+    name = "managed_only"
+    modes = frozenset({DriverMode.MANAGED})
+
+class Plain(FakeDriver):
+    name = "plain"
+    admin_faults = None
+"""
+POINTS = """
+[abaca.network_plugins]
+managed_only = third_party:ManagedOnly
+[abaca.share_drivers]
+plain = third_party:Plain
+"""
+
+
+def test_plugin_and_driver_must_be_able_to(tmp_path: Path) -> None:
+    """A plugin that serves no flat network, and a driver without admin networks, are refused."""
+    (tmp_path / "third_party.py").write_text(THIRD_PARTY)
+    package = tmp_path / "third_party-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(POINTS)
+    file = tmp_path / "abaca.conf"
+    other = "[admins]\nnetwork_plugin = managed_only\n[others]\nnetwork_plugin = fake"
+    text = GOOD.replace("[admins]\nnetwork_plugin = standalone", other)
+    text = text.replace("[flat]\nshare_driver = linux", "[flat]\nshare_driver = plain")
+    text = text.replace("= admins\nstorage_path = /srv/flat", "= others\nstorage_path = /srv/flat")
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "abaca.cli.main", "config", "check", "--offline", "--config-file",
+         str(file)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert (
+        "[flat] admin_network_config_group: the plain driver has no admin networks; remove it"
+    ) in done.stderr
+    assert (
+        "[managed] admin_network_config_group: the managed_only plugin of [admins] can't serve "
+        "admins, who need flat_multi_svm, only managed_multi_svm; name a section with another "
+        "network_plugin"
+    ) in done.stderr
