@@ -20,11 +20,11 @@ from abaca.api.routing import Action, Route
 from abaca.api.settings import ApiSettings
 from abaca.db.database import Database
 from api.conftest import ByName, Client
-from api.setups import roles
+from api.setups import audits, roles
 
 FILE = Path(__file__).with_name("role_matrix.yaml")
 CALLERS = ("admin", "mona", "alice", "rita", "bob", "ben", None)
-RESOURCES = ("share-networks", "share-servers", "security-services")
+RESOURCES = ("share-networks", "share-servers", "security-services", "orphans")
 IDS = {
     "share_network_id",
     "share_network_subnet_id",
@@ -131,7 +131,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     file = tmp_path_factory.mktemp("roles") / "abaca.db"
     db = Database(f"sqlite:///{file}")
     db.create_schema()
-    names = roles.scene(db)
+    names = roles.scene(db) | audits.looked(db)
     db.close()
     return file, names
 

@@ -152,7 +152,7 @@ def test_orphans_are_collected(api: Api, start: StartManager):
     here = backend("b1", DriverMode.FLAT)
     plugin = here.plugin
     assert isinstance(plugin, FakePlugin)
-    options = replace(FAST, audit_seconds=0.1, orphan_seconds=0)
+    options = replace(FAST, audit_seconds=0.1, confirm_seconds=0.05, orphan_seconds=0)
     stray = Claim(owner="gone", label=Label.USER, subnet="net-b1", index=0)
     plugin.allocate(SubnetRef(key="net-b1"), [stray], host="node1")
     start(here, options=options)
@@ -181,7 +181,7 @@ def test_manager_is_seen_and_reports_its_pools(api: Api, start: StartManager):
 def test_server_that_could_not_be_removed_is_tried_again(api: Api, start: StartManager):
     """It is in error, and goes once the storage works again."""
     driver = FakeDriver(DriverMode.FLAT)
-    start(backend("b1", DriverMode.FLAT, driver=driver), options=replace(FAST, audit_seconds=0.4))
+    start(backend("b1", DriverMode.FLAT, driver=driver), options=replace(FAST, sweep_seconds=0.4))
     share_id = _share(api, DriverMode.FLAT)
     api.until_status(share_id, ShareStatus.AVAILABLE)
     driver.fail("remove_server", DriverError("no"))

@@ -194,9 +194,10 @@ WORK: tuple[cfg.Opt, ...] = (
     ),
     cfg.IntOpt(
         "audit_seconds",
-        default=600,
-        min=1,
-        help="How often what exists is compared with what should.",
+        default=3600,
+        min=0,
+        help="How often what exists is compared with what should, besides soon after the start; "
+        "0: only when an administrator asks for it.",
     ),
     cfg.IntOpt(
         "orphan_seconds",

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, and_, delete, insert, null, or_, sele
 
 from abaca.db import segments
 from abaca.db.database import Tx
-from abaca.db.tables import allocations, new_id, now
+from abaca.db.tables import allocations, new_id, now, share_servers
 from abaca.network.plugin import Allocation, Claim, Label
 
 
@@ -42,6 +42,17 @@ def of_server(
         statement = statement.where(allocations.c.section == section)
     if label is not None:
         statement = statement.where(allocations.c.label == str(label))
+    return [_row(row) for row in tx.execute(statement)]
+
+
+def of_host(tx: Tx, host: str, section: str) -> list[AllocationRow]:
+    """The rows of every share server of a backend (``host@backend``) in one network section."""
+    statement = (
+        select(allocations)
+        .join(share_servers, share_servers.c.id == allocations.c.share_server_id)
+        .where(share_servers.c.host == host, allocations.c.section == section)
+        .order_by(allocations.c.share_server_id, allocations.c.subnet_key, allocations.c.index)
+    )
     return [_row(row) for row in tx.execute(statement)]
 
 

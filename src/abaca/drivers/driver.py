@@ -118,6 +118,22 @@ class Inventory:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """A part that the driver's notes have and the world has not, or the reverse."""
+
+    kind: str
+    """What it is, in one word: ``namespace``, ``image``, ``subvolume``, ``mount``."""
+    name: str
+    """Where to find it."""
+    missing: bool
+    """True: it is noted, and not there. False: it is there, and in no note."""
+    of: str | None
+    """The ID of the share, snapshot or share server that it is part of, as far as it shows."""
+    holds_data: bool = True
+    """False: nothing is lost if it is removed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BackendHost:
     """What Abaca lends to a driver instance."""
 
@@ -235,6 +251,20 @@ class ServesAdmins(Protocol):
     @classmethod
     def admin_faults(cls, section: str, values: Mapping[str, object]) -> list[str]:
         """What a backend section lacks for it, one line per fault (no I/O)."""
+
+
+@runtime_checkable
+class Inspects(Protocol):
+    """Optional: the driver compares what it noted with what is there (for the audit).
+
+    `Driver.inventory` tells what it has notes of; this looks at the world itself.
+    """
+
+    def oddities(self) -> Sequence[Oddity]:
+        """Where they differ. What is just being made or removed may be among it."""
+
+    def discard(self, oddity: Oddity) -> bool:
+        """Remove a part that is still there, in no note, and holds no data; False if it is not."""
 
 
 @runtime_checkable

@@ -27,16 +27,27 @@ from abaca.drivers.driver import (
     ExportLocation,
     Inventory,
     Locality,
+    Oddity,
     Pool,
     Server,
     Share,
     Snapshot,
 )
+from abaca.drivers.fake_world import FakeServer, FakeShare, FakeSnapshot, FakeWorld
 from abaca.errors import DriverError, NetworkError, ShrinkRefused, StorageFull
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
 from abaca.network.plugin import IPAddress
 from abaca.steps import step
+
+__all__ = [
+    "FakeDriver",
+    "FakeHostDriver",
+    "FakeServer",
+    "FakeShare",
+    "FakeSnapshot",
+    "FakeWorld",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,55 +68,11 @@ VERBS = (
     "revert_share",
     "check_server",
     "inventory",
+    "oddities",
+    "discard",
 )
 OWN_ADDRESS = "192.0.2.1"
 """Where a single_svm backend exports its shares."""
-
-
-class FakeServer(msgspec.Struct):
-    """A share server that was made."""
-
-    addresses: list[str]
-    admin_addresses: list[str] = []
-    serving: bool = True
-    left: bool = False
-    """Nobody's: it was unmanaged."""
-
-
-class FakeShare(msgspec.Struct):
-    """A share that was made. ``content`` stands for its data."""
-
-    server: str | None
-    size_gib: int
-    export_id: int
-    content: str = ""
-    used_gib: int = 0
-    exported: bool = True
-    rules: list[tuple[str, str]] = []
-    project: str = ""
-
-
-class FakeSnapshot(msgspec.Struct):
-    """A snapshot that was taken."""
-
-    share: str
-    content: str
-    used_gib: int
-
-
-class FakeWorld(msgspec.Struct):
-    """Everything that exists for one backend, by the IDs that Abaca gave."""
-
-    servers: dict[str, FakeServer] = {}
-    shares: dict[str, FakeShare] = {}
-    snapshots: dict[str, FakeSnapshot] = {}
-
-    def reboot(self) -> None:
-        """What a reboot takes: servers no longer serve, exports are gone; data stays."""
-        for server in self.servers.values():
-            server.serving = False
-        for share in self.shares.values():
-            share.exported = False
 
 
 class FakeDriver:
@@ -376,6 +343,22 @@ class FakeDriver:
                 shares=frozenset(self.world.shares),
                 snapshots=frozenset(self.world.snapshots),
             )
+
+    def oddities(self) -> list[Oddity]:
+        """Parts that nobody made; shares without their server, snapshots without their share."""
+        self._begin("oddities")
+        with self._alone():
+            return self.world.oddities()
+
+    def discard(self, oddity: Oddity) -> bool:
+        """The part is gone, if nobody made it."""
+        self._begin("discard")
+        with self._alone():
+            if oddity.kind != "part" or oddity.name not in self.world.strays:
+                return False
+            self.world.strays.remove(oddity.name)
+            self._keep()
+            return True
 
     def fill(self, share_id: str, content: str, used_gib: int = 0) -> None:
         """As if a client had written that."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 
 import structlog
 import tenacity
@@ -14,6 +13,7 @@ from abaca.db import messages
 from abaca.db.database import Database
 from abaca.errors import DatabaseUnavailable
 from abaca.manager import recycle_bin
+from abaca.manager.audit import AuditClock, AuditHandler
 from abaca.manager.backend import Backend
 from abaca.manager.options import ManagerOptions
 from abaca.manager.reports import Reporter
@@ -28,7 +28,10 @@ from abaca.work.identity import worker_name
 from abaca.work.worker import WorkerPool
 
 log = structlog.get_logger()
+NETWORKS_EVERY = 3
+"""In reports: how often network plugins are asked whether they can give out addresses."""
 PURGE = commit("messages.purge")
+TICK_SECONDS = 5.0
 
 
 def _patiently(action: Callable[[], object]) -> None:
@@ -58,6 +61,7 @@ class ShareManager:
             TaskKind.SHARE: ShareHandler(db=db, backends=by_host, idle_seconds=idle),
             TaskKind.SHARE_SERVER: ServerHandler(db=db, backends=by_host, idle_seconds=idle),
             TaskKind.SNAPSHOT: SnapshotHandler(db=db, backends=by_host),
+            TaskKind.AUDIT: AuditHandler(db=db, backends=by_host, options=self._options),
         }
         self._pool = WorkerPool(
             db,
@@ -67,6 +71,7 @@ class ShareManager:
             options=self._options.work,
         )
         self._reporter = Reporter(db=db, backends=self._backends)
+        self._clock = AuditClock(db, by_host, self._options)
         self._supervisor = Supervisor(db=db, backends=self._backends)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -83,8 +88,12 @@ class ShareManager:
         _patiently(self._reporter.report)
         _patiently(self._pool.start)
         self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
+        asking = NETWORKS_EVERY * self._options.report_seconds
+        self._repeat("abaca-networks", asking, self._reporter.ask_networks)
         self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)
-        self._repeat("abaca-audit", self._options.audit_seconds, self._audit)
+        self._repeat("abaca-sweep", self._options.sweep_seconds, self._sweep)
+        tick = min(TICK_SECONDS, self._options.confirm_seconds)
+        self._repeat("abaca-audit", tick, self._clock.tick)
 
     def stop(self) -> bool:
         """Stop working; False if work was left under way (the next start goes on with it)."""
@@ -101,9 +110,8 @@ class ShareManager:
         recycle_bin.empty(self._db, [item.host for item in self._backends])
         recycle_bin.end_transfers(self._db)
 
-    def _audit(self) -> None:
+    def _sweep(self) -> None:
         self._supervisor.sweep()
-        self._supervisor.collect(timedelta(seconds=self._options.orphan_seconds))
         with self._db.write(PURGE) as tx:
             messages.purge(tx)
 

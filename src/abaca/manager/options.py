@@ -18,7 +18,13 @@ class ManagerOptions:
     """How often pools are reported, and the service shows that it lives."""
     supervise_seconds: float = 5.0
     """How often share servers are looked after."""
-    audit_seconds: float = 600.0
-    """How often plugins are asked to remove what nobody claims."""
+    sweep_seconds: float = 600.0
+    """How often empty servers, and those that could not be removed, are looked at again."""
+    audit_seconds: float = 3600.0
+    """How often ledger and world are compared; 0: only when somebody asks."""
+    first_audit_seconds: float = 60.0
+    """How long after the start that is done first, unless it is due before."""
+    confirm_seconds: float = 30.0
+    """How long a difference must last before it is believed."""
     orphan_seconds: float = 3600.0
     """How old something unclaimed must be to be removed."""

@@ -1,24 +1,21 @@
-"""Looks after what was made: brings back what died or went with a reboot, collects orphans."""
+"""Looks after what was made: brings back what died or went with a reboot."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 
 from abaca.db import share_instances, share_servers
 from abaca.db.database import Database
-from abaca.db.tables import now
 from abaca.errors import AbacaError
 from abaca.manager.backend import Backend
 from abaca.manager.views import server_view
 from abaca.model.share import ShareInstance
 from abaca.model.share_server import ShareServer
 from abaca.model.task import TaskKind
-from abaca.network.bound import collect
 from abaca.states import ServerStatus, ShareStatus
 from abaca.steps import commit
 from abaca.work import queue
@@ -70,19 +67,6 @@ class Supervisor:
                     if item.id not in busy and share_servers.mark_unused(tx, item.id)
                 ]
             self._look_at_servers(left)
-
-    def collect(self, older_than: timedelta) -> list[str]:
-        """Have the plugins remove what nobody claims; says what was removed."""
-        removed: list[str] = []
-        networks = {id(item.plugin): item for one in self.backends for item in one.networks}
-        for network in networks.values():
-            try:
-                removed += collect(network.plugin, self.db, now() - older_than)
-            except AbacaError as error:
-                log.warning("orphans_not_collected", section=network.section, error=str(error))
-        if removed:
-            log.warning("orphans_removed", what=removed)
-        return removed
 
     def _check(self, backend: Backend) -> None:
         if backend.mode.has_share_servers:

@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_interface
+from pathlib import Path
 from typing import ClassVar, Self
 
 from oslo_config import cfg
@@ -17,13 +18,14 @@ from abaca.drivers.driver import (
     ExportLocation,
     Inventory,
     Locality,
+    Oddity,
     Pool,
     Server,
     Share,
     Snapshot,
 )
 from abaca.drivers.fabric import HostFabric
-from abaca.drivers.linux import nfs, server, storage, wires
+from abaca.drivers.linux import nfs, oddities, server, storage, wires
 from abaca.drivers.linux.layout import (
     LOCKS,
     SINGLE,
@@ -49,6 +51,8 @@ from abaca.linux.bus import BusError
 from abaca.linux.fabric import LinuxFabric
 from abaca.linux.links import IPAddress
 from abaca.linux.lock import LockTimeout, locked
+from abaca.linux.mounts import unmount
+from abaca.linux.netns import remove_namespace
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
 from abaca.network.plugin import Segment
@@ -241,6 +245,23 @@ class LinuxDriver:
                 shares=frozenset(share.id for place in places for share in place.shares()),
                 snapshots=frozenset(item.id for place in places for item in place.snapshots()),
             )
+
+    def oddities(self) -> list[Oddity]:
+        """Where this host and the records differ: namespaces, images, subvolumes, mounts."""
+        with _translated():
+            return oddities.oddities(self._layout)
+
+    def discard(self, oddity: Oddity) -> bool:
+        """A namespace of no server, or a mount of no share, is gone."""
+        place = self._layout.place(None if oddity.of == SINGLE else oddity.of)
+        with _translated(), self._operation(place):
+            if oddity.missing or oddity.holds_data or oddity not in self.oddities():
+                return False
+            if oddity.kind == oddities.NAMESPACE:
+                remove_namespace(oddity.name)
+            else:
+                unmount(Path(oddity.name))
+            return True
 
     @property
     def fabric(self) -> HostFabric | None:

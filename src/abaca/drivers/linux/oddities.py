@@ -1,0 +1,132 @@
+"""What the records of a backend say, against what is on this host.
+
+Nothing is locked: what is just being made or removed shows up too, and whoever
+asks looks twice. Only what carries this deployment's name is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+from abaca.drivers.driver import Oddity
+from abaca.drivers.linux.layout import RUN_PATH, Layout, Place, ShareRecord, SnapshotRecord, safe
+from abaca.linux import btrfs, mounts, netns
+
+NAMESPACE, IMAGE, SUBVOLUME, MOUNT = "namespace", "image", "subvolume", "mount"
+_PART = re.compile(r"(?:\.new-|revert-|incoming-)*(?:share|snapshot)-(?P<id>.+)")
+
+
+def oddities(layout: Layout) -> list[Oddity]:
+    """Where records and host differ, for this backend."""
+    mounted = {item.target for item in mounts.table()}
+    found: list[Oddity] = []
+    for place in layout.places():
+        if not place.left_path.exists():
+            found += _namespace(place)
+            found += _storage(place, mounted)
+            found += _mounts(place, mounted)
+    return found + list(_stray_namespaces(layout))
+
+
+def _namespace(place: Place) -> Iterator[Oddity]:
+    if place.netns is not None and not netns.exists(place.netns):
+        yield Oddity(kind=NAMESPACE, name=place.netns, missing=True, of=place.key, holds_data=False)
+
+
+def _storage(place: Place, mounted: set[Path]) -> Iterator[Oddity]:
+    """Images and subvolumes. Inside an image that is not mounted nobody can look."""
+    records: list[ShareRecord | SnapshotRecord] = [*place.shares(), *place.snapshots()]
+    noted: dict[str, set[str]] = {}
+    for record in records:
+        for project_id in _projects(record):
+            noted.setdefault(project_id, set()).add(record.id)
+        if not (isinstance(record, ShareRecord) and record.leaving):
+            yield from _missing(place, record, mounted)
+    images = {place.image(project_id).path for project_id in noted}
+    for path in sorted((place.home / "images").glob("*.img")):
+        if path not in images:
+            yield Oddity(kind=IMAGE, name=str(path), missing=False, of=place.key)
+    for project_id, ids in noted.items():
+        if place.top(project_id).resolve() in mounted:
+            yield from _stray_subvolumes(place, project_id, ids)
+
+
+def _projects(record: ShareRecord | SnapshotRecord) -> set[str]:
+    """Those in whose images something of it may be."""
+    moved_from = record.moved_from if isinstance(record, ShareRecord) else None
+    return {item for item in (record.project_id, record.moving_to, moved_from) if item is not None}
+
+
+def _missing(
+    place: Place, record: ShareRecord | SnapshotRecord, mounted: set[Path]
+) -> Iterator[Oddity]:
+    image, top = place.image(record.project_id), place.top(record.project_id)
+    if isinstance(record, ShareRecord):
+        path = place.subvolume(record.project_id, record.id)
+    else:
+        path = place.snapshot(record.project_id, record.id)
+    if not image.exists:
+        yield Oddity(kind=IMAGE, name=str(image.path), missing=True, of=record.id)
+    elif top.resolve() in mounted and not btrfs.is_subvolume(path):
+        yield Oddity(kind=SUBVOLUME, name=_inside(image.path, path), missing=True, of=record.id)
+
+
+def _stray_subvolumes(place: Place, project_id: str, ids: set[str]) -> Iterator[Oddity]:
+    """Those of no record; and drafts, which are of work that did not end."""
+    whole = {place.subvolume(project_id, item).name for item in ids}
+    whole |= {place.snapshot(project_id, item).name for item in ids}
+    for path in sorted(place.top(project_id).iterdir()):
+        if path.name in whole or not btrfs.is_subvolume(path):
+            continue
+        part = _PART.fullmatch(path.name)
+        yield Oddity(
+            kind=SUBVOLUME,
+            name=_inside(place.image(project_id).path, path),
+            missing=False,
+            of=unquote(part["id"]) if part else place.key,
+        )
+
+
+def _inside(image: Path, path: Path) -> str:
+    """``/srv/.../images/PROJECT.img:share-ID``."""
+    return f"{image}:{path.name}"
+
+
+def _mounts(place: Place, mounted: set[Path]) -> Iterator[Oddity]:
+    folder = place.run.resolve() / "mounts"
+    shares = {
+        place.mount(item.id).resolve(): item.id
+        for item in place.shares()
+        if item.served and place.image(item.project_id).exists
+    }
+    tops = {place.top(item).resolve() for item in place.projects()}
+    moved = {item.moved_from for item in place.shares() if item.moved_from is not None}
+    tops |= {place.top(item).resolve() for item in moved}
+    for target, share_id in shares.items():
+        if target not in mounted:
+            yield Oddity(kind=MOUNT, name=str(target), missing=True, of=share_id, holds_data=False)
+    for target in sorted(mounted):
+        if target.parent == folder and target not in shares and target not in tops:
+            yield Oddity(
+                kind=MOUNT, name=str(target), missing=False, of=place.key, holds_data=False
+            )
+
+
+def _stray_namespaces(layout: Layout) -> Iterator[Oddity]:
+    """Named like a share server of this deployment, and no backend of this host has that one.
+
+    The directory of a server is made before its namespace, and removed after it.
+    """
+    prefix = f"abaca-{layout.deployment}-"
+    # Listed before the directories: what appears in between has its directory by then.
+    names = [item for item in netns.namespaces() if item.startswith(prefix)]
+    known = {path.name for path in (RUN_PATH / layout.deployment).glob("*/*")}
+    for name in names:
+        key = name.removeprefix(prefix)
+        if key == "switch" or key.startswith("r-") or key in known:
+            continue
+        if safe(key) == key:
+            yield Oddity(kind=NAMESPACE, name=name, missing=False, of=key, holds_data=False)

@@ -1,0 +1,231 @@
+"""Audits: each backend is compared with the ledger now and then, by one manager at a time.
+
+An audit is a task like others: its lease says who does it, and whoever has the
+backend may take it over. What one look sees is a suspicion; what the next one
+sees too, some time later, is found, and what of it is provably nobody's is
+removed once it is old enough.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from abaca.db import audits, findings, share_servers
+from abaca.db.database import Database, Tx
+from abaca.db.tables import now
+from abaca.drivers.driver import Inspects, Oddity, Server
+from abaca.errors import DriverError, NetworkError
+from abaca.manager.backend import Backend, BackendNetwork
+from abaca.manager.comparison import Comparison, compare
+from abaca.manager.options import ManagerOptions
+from abaca.model.finding import (
+    NETWORK,
+    SHARE,
+    SHARE_SERVER,
+    Audit,
+    Direction,
+    Discrepancy,
+    Finding,
+    Wanted,
+)
+from abaca.model.task import Task, TaskKind
+from abaca.network import bound
+from abaca.steps import commit
+from abaca.work import queue
+from abaca.work.audits import enqueue_audit
+from abaca.work.lease import Lease
+
+log = structlog.get_logger()
+AUDIT = commit("audit.begin")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHandler:
+    """Handler of `TaskKind.AUDIT`."""
+
+    db: Database
+    backends: Mapping[str, Backend]
+    """By ``host@backend``."""
+    options: ManagerOptions
+
+    def run(self, lease: Lease) -> None:
+        """Look, remember what was seen, repair what is safe."""
+        host = lease.task.queue or ""
+        if host not in self.backends:
+            return
+        backend, started_at = self.backends[host], now()
+        with self.db.read() as tx:
+            audit = audits.get(tx, host)
+        repairing = audit is not None and audit.wanted == Wanted.REPAIR
+        seen = compare(self.db, backend, self._networks(backend))
+        grace = timedelta(seconds=self.options.confirm_seconds)
+        with lease.write() as tx:
+            found = findings.replace(
+                tx, host, seen.discrepancies, knows=seen.knows, confirm_after=grace
+            )
+        age = grace if repairing else timedelta(seconds=self.options.orphan_seconds)
+        done = list(self._repair(lease, backend, seen, found, started_at - age))
+        with lease.conclude() as tx:
+            findings.repaired(tx, host, done)
+            settled = _settled(audit, findings.first_suspected(tx, host))
+            audits.finished(tx, host, started_at, settled=settled)
+        for item in done:
+            log.warning("repaired", backend=backend.name, kind=item.kind, what=item.resource_id)
+        if found:
+            log.warning("ledger_and_world_differ", backend=backend.name, findings=len(found))
+
+    def superseded(self, _tx: Tx, _task: Task) -> bool:
+        """Never: the task goes again if somebody asked meanwhile."""
+        return False
+
+    def failed(self, lease: Lease, error: Exception) -> None:
+        """The next one is due in its time."""
+        host = lease.task.queue or ""
+        with lease.conclude() as tx:
+            audits.finished(tx, host, now(), settled=True)
+        log.error("audit_failed", host=host, error=str(error))
+
+    def _networks(self, backend: Backend) -> list[BackendNetwork]:
+        """Those that no backend before it has too: a network section is asked once."""
+        mine: dict[tuple[str, str], str] = {}
+        for item in self.backends.values():
+            for network in item.networks:
+                mine.setdefault((network.section, str(network.mode)), item.host)
+        return [
+            network
+            for network in backend.networks
+            if mine[network.section, str(network.mode)] == backend.host
+        ]
+
+    def _repair(
+        self,
+        lease: Lease,
+        backend: Backend,
+        seen: Comparison,
+        found: Sequence[Finding],
+        before: datetime,
+    ) -> Iterator[Discrepancy]:
+        """Remove what is provably nobody's and older; tells what is gone."""
+        old = {item.key for item in found if item.first_seen <= before}
+        due = [item for item in seen.discrepancies if item.key in old]
+        # First the servers, then what they had of the networks.
+        if not any(map(_unknown_share, seen.discrepancies)):
+            yield from self._servers(lease, backend, due)
+        yield from self._parts(lease, backend, due)
+        for network in self._networks(backend):
+            lease.check()
+            yield from _collect(self.db, network, before)
+
+    def _servers(
+        self, lease: Lease, backend: Backend, due: Collection[Discrepancy]
+    ) -> Iterator[Discrepancy]:
+        """Share servers of nobody; never while there are shares of nobody: they may be on them."""
+        for item in due:
+            if item.kind != SHARE_SERVER or item.direction is not Direction.MISSING_IN_LEDGER:
+                continue
+            lease.check()
+            if self._has_row(backend, item.resource_id):
+                continue
+            try:
+                backend.driver.remove_server(Server(id=item.resource_id, project_id=""))
+            except DriverError as error:
+                log.warning("not_repaired", kind=item.kind, what=item.resource_id, error=str(error))
+            else:
+                yield item
+
+    def _has_row(self, backend: Backend, key: str) -> bool:
+        """True if it is being taken over just now."""
+        with self.db.read() as tx:
+            servers = share_servers.find(tx, {"host": backend.host})
+        return any(key in {item.id, item.identifier} for item in servers)
+
+    def _parts(
+        self, lease: Lease, backend: Backend, due: Collection[Discrepancy]
+    ) -> Iterator[Discrepancy]:
+        """Parts of nobody that hold no data."""
+        driver: object = backend.driver
+        if not isinstance(driver, Inspects) or not due:
+            return
+        old = {item.key: item for item in due}
+        try:
+            for oddity in driver.oddities():
+                item = old.get(_key(oddity))
+                if item is None or oddity.missing or oddity.holds_data:
+                    continue
+                lease.check()
+                if driver.discard(oddity):
+                    yield item
+        except DriverError as error:
+            log.warning("not_repaired", backend=backend.name, error=str(error))
+
+
+def _settled(audit: Audit | None, suspected: datetime | None) -> bool:
+    """True if nothing that the first look after the request suspected is open any more."""
+    if audit is None or audit.wanted_at is None or suspected is None:
+        return suspected is None
+    looked = audit.finished_at is not None and audit.finished_at >= audit.wanted_at
+    return looked and audit.finished_at is not None and suspected > audit.finished_at
+
+
+def _key(oddity: Oddity) -> tuple[str, str, str]:
+    missing = Direction.MISSING_IN_WORLD if oddity.missing else Direction.MISSING_IN_LEDGER
+    return oddity.kind, oddity.name, str(missing)
+
+
+def _unknown_share(item: Discrepancy) -> bool:
+    return item.kind == SHARE and item.direction is Direction.MISSING_IN_LEDGER
+
+
+def _collect(db: Database, network: BackendNetwork, before: datetime) -> Iterator[Discrepancy]:
+    try:
+        lines = bound.collect(network.plugin, db, before)
+    except NetworkError as error:
+        log.warning("orphans_not_collected", section=network.section, error=str(error))
+        return
+    for line in lines:
+        yield Discrepancy(kind=NETWORK, resource_id=line, direction=Direction.MISSING_IN_LEDGER)
+
+
+class AuditClock:
+    """Has the backends of one manager audited when it is time; several managers may do so."""
+
+    def __init__(self, db: Database, hosts: Collection[str], options: ManagerOptions) -> None:
+        self._db = db
+        self._hosts = list(hosts)
+        self._options = options
+        self._begun = time.monotonic()
+        self._first = set(hosts)
+        """Those that were not audited since this manager started."""
+
+    def tick(self) -> list[str]:
+        """Ask for what is due; returns for which backends."""
+        with self._db.read() as tx:
+            asked = queue.alive(tx, TaskKind.AUDIT)
+            due = [host for host in self._hosts if self._due(tx, host)]
+        if due:
+            with self._db.write(AUDIT) as tx:
+                for host in due:
+                    enqueue_audit(tx, host, unless=asked)
+            self._first -= set(due)
+        return due
+
+    def _due(self, tx: Tx, host: str) -> bool:
+        """The interval is over; or something suspected is to be looked at again."""
+        options = self._options
+        suspected = findings.first_suspected(tx, host)
+        if suspected is not None:
+            return suspected <= now() - timedelta(seconds=options.confirm_seconds)
+        if not options.audit_seconds:
+            return False
+        if host in self._first:
+            soon = min(options.audit_seconds, options.first_audit_seconds)
+            return time.monotonic() - self._begun >= soon
+        audit = audits.get(tx, host)
+        if audit is None or audit.finished_at is None:
+            return True
+        return audit.finished_at <= now() - timedelta(seconds=options.audit_seconds)
