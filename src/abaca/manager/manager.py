@@ -28,8 +28,6 @@ from abaca.work.identity import worker_name
 from abaca.work.worker import WorkerPool
 
 log = structlog.get_logger()
-NETWORKS_EVERY = 3
-"""In reports: how often network plugins are asked whether they can give out addresses."""
 PURGE = commit("messages.purge")
 TICK_SECONDS = 5.0
 
@@ -88,8 +86,6 @@ class ShareManager:
         _patiently(self._reporter.report)
         _patiently(self._pool.start)
         self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
-        asking = NETWORKS_EVERY * self._options.report_seconds
-        self._repeat("abaca-networks", asking, self._reporter.ask_networks)
         self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)
         self._repeat("abaca-sweep", self._options.sweep_seconds, self._sweep)
         tick = min(TICK_SECONDS, self._options.confirm_seconds)
