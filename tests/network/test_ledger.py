@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import delete, event, func, insert, select
-from worlds import without_sync
 
 from abaca.db import tables
 from abaca.db.addresses import DatabaseLedger
@@ -24,6 +23,7 @@ from abaca.db.database import Database
 from abaca.errors import AddressesExhausted, AllocationConflict
 from abaca.network import ipam
 from abaca.network.plugin import Claim, IPAddress, Label
+from abaca.testing.ledger_world import without_sync
 
 BASE = int(IPv4Address("10.0.0.0"))
 PLACES = st.integers(1, 14)
@@ -347,24 +347,6 @@ def test_exhaustion_takes_nothing(database: Database) -> None:
     assert (
         len(ledger.take("pool", ranges, (), [_claim("a", n) for n in range(3)], rest_seconds=60))
         == 3
-    )
-
-
-def test_usage(database: Database) -> None:
-    """What is used, free, resting and forgotten adds up."""
-    ledger = DatabaseLedger(database)
-    ranges = [(IPv4Address(BASE + 1), IPv4Address(BASE + 10))]
-    for owner in "abcd":
-        ledger.take("pool", ranges, (), [_claim(owner)], rest_seconds=60)
-    ledger.give_back([_claim("a")])
-    ledger.forget([_claim("b")])
-    (usage,) = ledger.usage(rest_seconds=60)
-    assert (usage.used, usage.forgotten, usage.free, usage.resting, usage.outside) == (
-        2,
-        1,
-        7,
-        1,
-        0,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from abaca.cli.addresses import foreign, usage
 from abaca.cli.default_network import default
 from abaca.cli.joining import join, leave
 from abaca.cli.options import Files, config_files, output_format
@@ -30,9 +31,11 @@ def network() -> None:
 
 
 network.add_command(default)
+network.add_command(foreign)
 network.add_command(join)
 network.add_command(leave)
 network.add_command(orphans)
+network.add_command(usage)
 
 
 @network.group()
@@ -198,20 +201,3 @@ def remove_tenant(files: Files, network_id: str) -> None:
         networks.remove_tenant_network(database, network_id)
     finally:
         database.close()
-
-
-@network.command()
-@config_files
-@output_format
-def usage(files: Files, output: str) -> None:
-    """Show how full the standalone plugin's address pools are."""
-    from dataclasses import asdict  # noqa: PLC0415
-
-    from abaca.db.addresses import DatabaseLedger  # noqa: PLC0415
-
-    database = files.database()
-    try:
-        found = DatabaseLedger(database).usage()
-    finally:
-        database.close()
-    show([asdict(item) for item in found], ("pool", "used", "free", "forgotten", "outside"), output)

@@ -1,64 +1,31 @@
 """The address ledger: which address of which pool is whose, in the database.
 
 Two processes can't hand out one address: (pool, address) is the primary key, and
-writers of a pool queue on its row. What is free is kept as gaps (see
-`abaca.network.ipam`), made anew when the ranges or the reserved addresses of a
-pool change: that costs a walk over its taken addresses once, and leaves every
-address that is taken alone, in the new ranges or not.
+writers of a pool queue on its row. What is free is kept in `abaca.db.address_gaps`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from datetime import datetime
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
-import msgspec
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from abaca.db import address_gaps, foreign_addresses
+from abaca.db.address_gaps import Spec
 from abaca.db.database import Database, Tx
-from abaca.db.tables import address_gaps as gaps
-from abaca.db.tables import address_pools as pools
 from abaca.db.tables import addresses, now
 from abaca.errors import AddressesExhausted, AllocationConflict, DatabaseUnavailable
 from abaca.network import ipam
 from abaca.network.plugin import Claim, IPAddress, Label
 
 T = TypeVar("T")
-NEVER = datetime.fromtimestamp(0, UTC)
 ATTEMPTS = 5
 BATCH = 200
 """Claims per statement: below the limit of variables of every database."""
-
-
-class _Spec(msgspec.Struct, frozen=True, array_like=True):
-    """What a pool's gaps were made for, in the form that `address_pools.spec` keeps."""
-
-    version: int
-    ranges: list[ipam.Interval]
-    reserved: list[int]
-
-    def has(self, address: int) -> bool:
-        """True if the pool may hand the address out."""
-        return ipam.contains(self.ranges, address) and address not in self.reserved
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolUsage:
-    """How full a pool is. ``free`` includes ``resting``; ``outside`` are taken, not in its ranges.
-
-    ``free`` and ``resting`` count what the ranges have as they were at the last allocation.
-    """
-
-    pool: str
-    used: int
-    forgotten: int
-    outside: int
-    resting: int
-    free: int
 
 
 class DatabaseLedger:
@@ -83,12 +50,13 @@ class DatabaseLedger:
         claims: Sequence[Claim],
         *,
         rest_seconds: int,
+        tentative: bool = False,
     ) -> dict[Claim, IPAddress]:
         """Give each claim a free address of the ranges, or the one it has; all or nothing."""
-        spec = _spec(ranges, reserved)
+        spec = address_gaps.spec_of(ranges, reserved)
 
         def work(tx: Tx) -> dict[Claim, IPAddress]:
-            known = _lock(tx, pool)
+            known = address_gaps.lock(tx, pool)
             have = {
                 _claim(row): ip_address(row.address)
                 for row in _rows_of(tx, claims)
@@ -96,9 +64,11 @@ class DatabaseLedger:
             }
             missing = [claim for claim in dict.fromkeys(claims) if claim not in have]
             if missing and known != spec:
-                self._remake(tx, pool, spec)
+                address_gaps.remake(tx, pool, spec)
             for claim in missing:
-                have[claim] = self._take_next(tx, pool, spec, claim, rest_seconds)
+                address = self._next(tx, pool, spec, rest_seconds)
+                self._insert(tx, pool, {address: claim}, tentative=tentative)
+                have[claim] = address
             return {claim: have[claim] for claim in claims}
 
         return self._retrying(pool, work)
@@ -115,15 +85,15 @@ class DatabaseLedger:
                     return work(tx)
             except IntegrityError:
                 with self._database.write() as tx:
-                    tx.execute(update(pools).where(pools.c.pool == pool).values(spec=""))
+                    address_gaps.distrust(tx, pool)
         raise DatabaseUnavailable(f"pool {pool}: others were faster {ATTEMPTS} times")
 
-    def _take_next(
-        self, tx: Tx, pool: str, spec: _Spec, claim: Claim, rest_seconds: int
-    ) -> IPAddress:
+    def _next(self, tx: Tx, pool: str, spec: Spec, rest_seconds: int) -> IPAddress:
+        """Take the next address out of the gaps."""
+        at = self._clock()
         gap = ipam.choose(
-            self._gap(tx, pool, gaps.c.freed_at == NEVER),
-            self._gap(tx, pool, gaps.c.freed_at > NEVER),
+            address_gaps.first_gap(tx, pool, used=False, at=at),
+            address_gaps.first_gap(tx, pool, used=True, at=at),
             size=ipam.size(spec.ranges),
             rest_seconds=rest_seconds,
         )
@@ -132,58 +102,62 @@ class DatabaseLedger:
                 f"pool {pool}: every address of "
                 f"{', '.join(ipam.spell_ranges(spec.ranges, spec.version))} is taken"
             )
-        _cut(tx, pool, gap, gap.first, spec.version)
-        address = _address(gap.first, spec.version)
-        self._insert(tx, pool, {address: claim})
-        return address
+        address_gaps.cut(tx, pool, gap, gap.first, spec.version)
+        return address_gaps.address_of(gap.first, spec.version)
 
-    def _gap(self, tx: Tx, pool: str, which: ColumnElement[bool]) -> ipam.Gap | None:
-        """The first gap of never used addresses, or the one freed longest ago."""
-        row = tx.execute(
-            select(gaps)
-            .where(gaps.c.pool == pool, which)
-            .order_by(gaps.c.freed_at, gaps.c.first)
-            .limit(1)
-        ).one_or_none()
-        if row is None:
-            return None
-        never = row.freed_at == NEVER
-        rested = None if never else (self._clock() - row.freed_at).total_seconds()
-        return ipam.Gap(int(row.first, 16), int(row.last, 16), rested)
-
-    def _insert(self, tx: Tx, pool: str, wanted: Mapping[IPAddress, Claim]) -> None:
+    def _insert(
+        self, tx: Tx, pool: str, wanted: Mapping[IPAddress, Claim], *, tentative: bool = False
+    ) -> None:
         stamp = self._clock()
         rows = [
-            {"pool": pool, "address": str(address), "taken_at": stamp, **_columns(claim)}
+            {
+                "pool": pool,
+                "address": str(address),
+                "taken_at": stamp,
+                "tentative": tentative,
+                **_columns(claim),
+            }
             for address, claim in wanted.items()
         ]
         tx.execute(insert(addresses), rows)
 
-    def _remake(self, tx: Tx, pool: str, spec: _Spec) -> None:
-        """Make the gaps from what is taken; what was freed keeps its place in the queue."""
-        taken = tx.execute(select(addresses.c.address).where(addresses.c.pool == pool)).scalars()
-        busy = {int(ip_address(text)) for text in taken} | set(spec.reserved)
-        freed = {
-            int(row.first, 16): row.freed_at
-            for row in tx.execute(select(gaps).where(gaps.c.pool == pool, gaps.c.freed_at > NEVER))
-        }
-        freed = {item: at for item, at in freed.items() if spec.has(item) and item not in busy}
-        tx.execute(delete(gaps).where(gaps.c.pool == pool))
-        rows = [
-            _gap_row(pool, first, last, spec.version, NEVER)
-            for first, last in ipam.without(spec.ranges, busy | freed.keys())
-        ]
-        rows += [_gap_row(pool, item, item, spec.version, at) for item, at in freed.items()]
-        if rows:
-            tx.execute(insert(gaps), rows)
-        text = msgspec.json.encode(spec).decode()
-        tx.execute(update(pools).where(pools.c.pool == pool).values(spec=text))
+    def tentative(self, pool: str, claims: Collection[Claim]) -> dict[Claim, IPAddress]:
+        """Those of the claims whose address there is tentative."""
+        with self._database.read() as tx:
+            return {
+                _claim(row): ip_address(row.address)
+                for row in _rows_of(tx, claims)
+                if row.pool == pool and row.tentative
+            }
+
+    def confirm(self, pool: str, claims: Collection[Claim]) -> None:
+        """What they hold there is tentative no longer."""
+        with self._database.write() as tx:
+            for where in _batches(claims):
+                mine = and_(addresses.c.pool == pool, where)
+                tx.execute(update(addresses).where(mine).values(tentative=False))
+
+    def put_aside(self, pool: str, answered: Mapping[IPAddress, str]) -> None:
+        """Nobody holds these any more, and nobody gets them."""
+        with self._database.write() as tx:
+            foreign_addresses.put_aside(tx, pool, answered, self._clock())
+
+    def aside(self, pool: str, older_than: datetime) -> set[IPAddress]:
+        """The addresses that were put aside before that time."""
+        with self._database.read() as tx:
+            return foreign_addresses.aside(tx, pool, older_than)
+
+    def readmit(self, pool: str, addresses: Collection[IPAddress]) -> None:
+        """Those of them that were put aside are free again."""
+        with self._database.write() as tx:
+            reasons = {foreign_addresses.ANSWERED}
+            foreign_addresses.readmit(tx, pool, addresses, reasons, self._clock())
 
     def take_these(self, pool: str, wanted: Mapping[IPAddress, Claim]) -> None:
         """Give exactly these, or AllocationConflict; a forgotten address may be taken again."""
 
         def work(tx: Tx) -> None:
-            spec = _lock(tx, pool)
+            spec = address_gaps.lock(tx, pool)
             have = {
                 _claim(row): ip_address(row.address)
                 for row in _rows_of(tx, wanted.values())
@@ -201,19 +175,23 @@ class DatabaseLedger:
         self._retrying(pool, work)
 
     def _take_one(
-        self, tx: Tx, pool: str, spec: _Spec | None, address: IPAddress, claim: Claim
+        self, tx: Tx, pool: str, spec: Spec | None, address: IPAddress, claim: Claim
     ) -> None:
         where = and_(addresses.c.pool == pool, addresses.c.address == str(address))
         row = tx.execute(select(addresses).where(where)).one_or_none()
         if row is not None and row.owner is not None:
             raise AllocationConflict(f"pool {pool}: {address} belongs to {row.owner}")
-        if row is not None:
-            tx.execute(
-                update(addresses).where(where).values(taken_at=self._clock(), **_columns(claim))
+        if row is not None and row.reason == foreign_addresses.IMPORTED:
+            raise AllocationConflict(
+                f"pool {pool}: {address} is on the list of addresses that others use ({row.who}): "
+                "take it off first"
             )
+        if row is not None:
+            free = {"reason": None, "who": None, "taken_at": self._clock()}
+            tx.execute(update(addresses).where(where).values(**free, **_columns(claim)))
             return
         if spec is not None:
-            _cut_around(tx, pool, int(address), spec.version)
+            address_gaps.cut_around(tx, pool, int(address), spec.version)
         self._insert(tx, pool, {address: claim})
 
     def give_back(self, claims: Collection[Claim]) -> None:
@@ -225,25 +203,15 @@ class DatabaseLedger:
                 self._free(tx, pool, claims)
 
     def _free(self, tx: Tx, pool: str, claims: Collection[Claim]) -> None:
-        spec, stamp = _lock(tx, pool), self._clock()
-        for row in _rows_of(tx, claims):
-            if row.pool != pool:
-                continue
-            tx.execute(
-                delete(addresses).where(
-                    addresses.c.pool == pool, addresses.c.address == row.address
-                )
-            )
-            number = int(ip_address(row.address))
-            if spec is not None and spec.has(number):
-                tx.execute(insert(gaps), _gap_row(pool, number, number, spec.version, stamp))
+        spec = address_gaps.lock(tx, pool)
+        taken = [row.address for row in _rows_of(tx, claims) if row.pool == pool]
+        address_gaps.free(tx, pool, spec, taken, self._clock())
 
     def forget(self, claims: Collection[Claim]) -> None:
         """Keep the addresses taken, by nobody that `owned` would show."""
-        nobody = {"owner": None, "label": None, "subnet": None, "index": None}
         with self._database.write() as tx:
             for where in _batches(claims):
-                tx.execute(update(addresses).where(where).values(**nobody))
+                tx.execute(update(addresses).where(where).values(**foreign_addresses.NOBODY))
 
     def owned(self, pools: Collection[str], older_than: datetime) -> list[Claim]:
         """Claims that hold addresses of these pools since before that time."""
@@ -258,7 +226,7 @@ class DatabaseLedger:
     def forgotten(self, pool: str) -> set[IPAddress]:
         """The addresses of the pool that `forget` keeps taken."""
         statement = select(addresses.c.address).where(
-            addresses.c.pool == pool, addresses.c.owner.is_(None)
+            addresses.c.pool == pool, addresses.c.owner.is_(None), addresses.c.reason.is_(None)
         )
         with self._database.read() as tx:
             return {ip_address(text) for text in tx.execute(statement).scalars()}
@@ -273,119 +241,13 @@ class DatabaseLedger:
         with self._database.read() as tx:
             return sorted(tx.execute(statement).scalars())
 
-    def usage(self, rest_seconds: int = 0) -> list[PoolUsage]:
-        """How full each pool is, by name (``abaca network usage``)."""
-        with self._database.read() as tx:
-            names = tx.execute(
-                select(addresses.c.pool).union(select(pools.c.pool)).order_by("pool")
-            ).scalars()
-            return [self._usage(tx, name, rest_seconds) for name in list(names)]
-
-    def _usage(self, tx: Tx, pool: str, rest_seconds: int) -> PoolUsage:
-        spec = _read(tx, pool)
-        taken = tx.execute(select(addresses).where(addresses.c.pool == pool)).all()
-        free = [
-            (int(row.last, 16) - int(row.first, 16) + 1, row.freed_at)
-            for row in tx.execute(select(gaps).where(gaps.c.pool == pool))
-        ]
-        stamp = self._clock()
-        return PoolUsage(
-            pool=pool,
-            used=sum(row.owner is not None for row in taken),
-            forgotten=sum(row.owner is None for row in taken),
-            outside=sum(
-                spec is not None and not spec.has(int(ip_address(row.address))) for row in taken
-            ),
-            resting=sum(
-                count
-                for count, at in free
-                if at > NEVER and (stamp - at).total_seconds() < rest_seconds
-            ),
-            free=sum(count for count, _ in free),
-        )
-
-
-def _spec(ranges: Sequence[tuple[IPAddress, IPAddress]], reserved: Collection[IPAddress]) -> _Spec:
-    return _Spec(
-        ranges[0][0].version if ranges else ipam.IPV4,
-        ipam.normalise((int(first), int(last)) for first, last in ranges),
-        sorted(int(item) for item in reserved),
-    )
-
-
-def _read(tx: Tx, pool: str) -> _Spec | None:
-    return _decoded(tx.scalar(select(pools.c.spec).where(pools.c.pool == pool)))
-
-
-def _decoded(text: str | None) -> _Spec | None:
-    return msgspec.json.decode(text, type=_Spec) if text else None
-
-
-def _lock(tx: Tx, pool: str) -> _Spec | None:
-    """Writers of one pool queue here until the transaction ends; what its gaps were made for."""
-    row = tx.execute(
-        select(pools.c.spec).where(pools.c.pool == pool).with_for_update()
-    ).one_or_none()
-    if row is None:
-        # If another process is doing the same, this fails, and the transaction is run again.
-        tx.execute(insert(pools).values(pool=pool, spec=""))
-    return None if row is None else _decoded(row.spec)
-
 
 def lock_pools(tx: Tx, names: Collection[str]) -> int:
     """Hold off the pools' writers until the transaction ends; how many addresses are taken."""
     for name in sorted(names):
-        _lock(tx, name)
+        address_gaps.lock(tx, name)
     where = addresses.c.pool.in_(sorted(names))
     return len(tx.execute(select(addresses.c.address).where(where).limit(1)).all())
-
-
-def drop_pools(tx: Tx, names: Collection[str]) -> None:
-    """Forget pools that nobody holds an address of."""
-    tx.execute(delete(gaps).where(gaps.c.pool.in_(sorted(names))))
-    tx.execute(delete(pools).where(pools.c.pool.in_(sorted(names))))
-
-
-def _cut(tx: Tx, pool: str, gap: ipam.Gap, address: int, version: int) -> None:
-    """Take one address out of a gap: up to two gaps are left."""
-    never = gap.rested is None
-    where = and_(gaps.c.pool == pool, gaps.c.first == _hex(gap.first, version))
-    if address == gap.first:
-        tx.execute(delete(gaps).where(where))
-    else:
-        tx.execute(update(gaps).where(where).values(last=_hex(address - 1, version)))
-    if address < gap.last and never:
-        tx.execute(insert(gaps), _gap_row(pool, address + 1, gap.last, version, NEVER))
-
-
-def _cut_around(tx: Tx, pool: str, address: int, version: int) -> None:
-    """Take the address out of whichever gap has it, if any."""
-    row = tx.execute(
-        select(gaps)
-        .where(gaps.c.pool == pool, gaps.c.first <= _hex(address, version))
-        .order_by(gaps.c.first.desc())
-        .limit(1)
-    ).one_or_none()
-    if row is not None and int(row.last, 16) >= address:
-        rested = None if row.freed_at == NEVER else 0.0
-        _cut(tx, pool, ipam.Gap(int(row.first, 16), int(row.last, 16), rested), address, version)
-
-
-def _gap_row(pool: str, first: int, last: int, version: int, freed_at: datetime) -> dict[str, Any]:
-    return {
-        "pool": pool,
-        "first": _hex(first, version),
-        "last": _hex(last, version),
-        "freed_at": freed_at,
-    }
-
-
-def _hex(address: int, version: int) -> str:
-    return f"{address:08x}" if version == ipam.IPV4 else f"{address:032x}"
-
-
-def _address(number: int, version: int) -> IPAddress:
-    return IPv4Address(number) if version == ipam.IPV4 else IPv6Address(number)
 
 
 def _columns(claim: Claim) -> dict[str, object]:

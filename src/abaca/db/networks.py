@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
-from abaca.db import segments
-from abaca.db.addresses import drop_pools, lock_pools
+from abaca.db import address_gaps, segments
+from abaca.db.addresses import lock_pools
 from abaca.db.database import Database, Tx
 from abaca.db.tables import made_networks, new_id, now, tenant_networks
 from abaca.errors import (
@@ -89,7 +89,7 @@ class DatabaseRegistry:
                 return True
             if lock_pools(tx, pools):
                 return False
-            drop_pools(tx, pools)
+            address_gaps.drop(tx, pools)
             tx.execute(
                 delete(made_networks).where(
                     made_networks.c.section == section, made_networks.c.subnet_key == key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
@@ -12,6 +12,11 @@ from abaca.linux.fabric import Leg, LinuxFabric, Wire
 from abaca.linux.links import IPAddress, IPInterface
 from abaca.linux.switches import WireUnknown
 from abaca.network.plugin import RouterLeg, Segment
+
+
+def flat_wire(name: str | None) -> Wire:
+    """A wire of bridge_mappings, or (None) that of flat_multi_svm; MTUs don't matter there."""
+    return Wire(network_type="flat", segmentation_id=None, physical_network=name, mtu=1500)
 
 
 def wire_of(segment: Segment) -> Wire:
@@ -89,6 +94,13 @@ class HostFabric:
         """Part them again; succeeds on unknown."""
         with _translated():
             self.wires.leave_bridge(wire_of(segment), bridge)
+
+    def who_has(
+        self, addresses: Collection[IPAddress], *, wire: str | None, seconds: float
+    ) -> dict[IPAddress, str]:
+        """Who answers for these on a flat wire."""
+        with _translated():
+            return self.wires.who_has(flat_wire(wire), addresses, seconds=seconds)
 
 
 @contextmanager

@@ -9,14 +9,14 @@ outside the kernel (and the Open vSwitch database).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
 from abaca.errors import LinuxError
-from abaca.linux import links, netns
+from abaca.linux import links, neighbours, netns
 from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink, Route
 from abaca.linux.lock import locked
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
@@ -162,6 +162,32 @@ class LinuxFabric:
                 if place is None or netns.exists(place):
                     links.inside(place, f"leaving {bridge}", lambda here: links.remove(here, far))
             self._switches.sweep()
+
+    def who_has(
+        self, wire: Wire, addresses: Collection[IPAddress], *, seconds: float
+    ) -> dict[IPAddress, str]:
+        """Who answers for these addresses on a wire of the administrator's, or is this host.
+
+        Returns after ``seconds``, or when all are answered for. Changes nothing.
+        """
+        outlet = self._switches.find(wire)
+        if outlet.namespace is not None:
+            raise WireUnknown(f"{wire} is no bridge of this network namespace: nobody can be asked")
+
+        def work(here: Netlink) -> dict[IPAddress, str]:
+            if not links.needed(here, outlet.bridge).up:
+                mend = f"ip link set {outlet.bridge} up"
+                raise LinuxError(f"{outlet.bridge} is down, so nobody can be asked: {mend}")
+            # The host does not hear itself on its own bridge.
+            ours = {
+                address: f"this host ({link.name})"
+                for address in addresses
+                if (link := links.carrier_of(here, address)) is not None
+            }
+            others = [item for item in addresses if item not in ours]
+            return ours | neighbours.ask(outlet.bridge, others, seconds=seconds)
+
+        return links.inside(None, f"asking on {outlet.bridge}", work)
 
     def ensure_router(self, name: str, legs: Sequence[Leg]) -> None:
         """A router of this name joins exactly these wires. It serves nothing itself."""

@@ -217,6 +217,35 @@ class HasRanges(Protocol):
         """The segment, and first and last of each range. InvalidNetwork if it has `faults`."""
 
 
+DEFAULT_WARN_PERCENT = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressPool:
+    """What a pool of the ledger has to give, as its network is now."""
+
+    name: str
+    """In the ledger."""
+    network: str
+    """What people know it by: the network section, or the tenant's network."""
+    cidr: IPNetwork | None
+    """The network; None where only its ranges are known."""
+    ranges: tuple[tuple[IPAddress, IPAddress], ...]
+    reserved: frozenset[IPAddress]
+    rest_seconds: int = 0
+    warn_percent: int = DEFAULT_WARN_PERCENT
+    """How full it may be before administrators are warned; 0: they never are."""
+
+
+@runtime_checkable
+class HasPools(Protocol):
+    """Optional: the addresses of a flat section come from pools of the ledger."""
+
+    @classmethod
+    def address_pools(cls, section: str, values: Mapping[str, object]) -> tuple[AddressPool, ...]:
+        """The pools, one per IP version. InvalidNetwork if the section has `faults`."""
+
+
 @runtime_checkable
 class KnowsIds(Protocol):
     """Optional: the plugin understands some of the IDs by which share networks name networks."""
@@ -288,6 +317,20 @@ class Fabric(Protocol):
         """Part them again; succeeds on unknown."""
 
 
+@runtime_checkable
+class AsksNeighbours(Protocol):
+    """Optional power of a `Fabric`: finds out who has an address on the wire (ARP, NDP)."""
+
+    def who_has(
+        self, addresses: Collection[IPAddress], *, wire: str | None, seconds: float
+    ) -> dict[IPAddress, str]:
+        """Those that somebody on the flat wire answers for, and who (a MAC address).
+
+        ``wire`` is `PluginHost.flat_wire`. Waits that long at most; raises
+        NetworkUnavailable if nobody can be asked now.
+        """
+
+
 class AddressLedger(Protocol):
     """Durable, shared between processes: which address of which pool is whose.
 
@@ -306,12 +349,32 @@ class AddressLedger(Protocol):
         claims: Sequence[Claim],
         *,
         rest_seconds: int,
+        tentative: bool = False,
     ) -> dict[Claim, IPAddress]:
         """Give each claim a free address of the ranges, or the one it has.
 
         AddressesExhausted if there are too few; then nothing was taken. Addresses
-        freed less than ``rest_seconds`` ago come last.
+        freed less than ``rest_seconds`` ago come last. Those given anew may be
+        ``tentative``, until `confirm` or `put_aside`.
         """
+
+    def tentative(self, pool: str, claims: Collection[Claim]) -> dict[Claim, IPAddress]:
+        """Those of the claims whose address there is tentative."""
+
+    def confirm(self, pool: str, claims: Collection[Claim]) -> None:
+        """What they hold there is tentative no longer."""
+
+    def put_aside(self, pool: str, answered: Mapping[IPAddress, str]) -> None:
+        """Nobody holds these any more and nobody gets them, since somebody (who) has them.
+
+        Only those that are tentative, or aside already (then with the time and ``who`` anew).
+        """
+
+    def aside(self, pool: str, older_than: datetime) -> set[IPAddress]:
+        """The addresses that were put aside before that time."""
+
+    def readmit(self, pool: str, addresses: Collection[IPAddress]) -> None:
+        """Those of them that were put aside are free again."""
 
     def take_these(self, pool: str, wanted: Mapping[IPAddress, Claim]) -> None:
         """Give exactly these, or AllocationConflict."""
@@ -409,3 +472,6 @@ class PluginHost:
     registry: NetworkRegistry
     fabric: Fabric | None
     """None where the backend's driver has no wires on this host."""
+    flat_wire: str | None = None
+    """Where the network of a flat section is, by its name in the driver's options; None: where
+    share servers of flat_multi_svm are."""

@@ -29,6 +29,7 @@ from abaca.errors import (
 from abaca.modes import MULTI_MODES, DriverMode
 from abaca.network import standalone_config
 from abaca.network.plugin import (
+    AddressPool,
     Allocation,
     Claim,
     IPAddress,
@@ -49,6 +50,7 @@ from abaca.network.standalone_networks import (
     made_prefix,
     tenant_pools,
 )
+from abaca.network.standalone_probe import Probing
 
 NAMESPACE = uuid.UUID("6f0f2f0c-2a43-5d0e-9a43-6f2f6f1f7c11")
 
@@ -66,6 +68,7 @@ class StandalonePlugin:
         self._host = host
         self._ledger = host.ledger
         self._own = OwnNetworks(section, settings, host)
+        self._probing = Probing(section, settings, host)
 
     @classmethod
     def faults(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
@@ -89,8 +92,26 @@ class StandalonePlugin:
             raise InvalidNetwork(f"[{section}] has no flat network")
         return settings.flat, tuple(pair for item in settings.families for pair in item.ranges)
 
+    @classmethod
+    def address_pools(cls, section: str, values: Mapping[str, object]) -> tuple[AddressPool, ...]:
+        """The pools of a flat section, as it is now."""
+        settings = Settings.parse(section, values, DriverMode.FLAT)
+        return tuple(
+            AddressPool(
+                name=pool.name,
+                network=section,
+                cidr=pool.subnet.cidr,
+                ranges=pool.ranges,
+                reserved=pool.reserved,
+                rest_seconds=settings.rest_seconds,
+                warn_percent=settings.warn_percent,
+            )
+            for pool in flat_pools(section, settings)
+        )
+
     def status(self) -> None:
-        """Return if `allocate` can work; ``routed`` needs a driver with wires on this host."""
+        """Return if `allocate` can work; ``routed`` and probing need wires on this host."""
+        self._probing.ready()
         if self._settings.routed:
             self._own.fabric()
 
@@ -130,10 +151,15 @@ class StandalonePlugin:
         """One allocation per claim; ``host`` makes no difference to a ledger."""
         del host
         segment = self.describe(subnet)
-        taken = [self._own.take(pool, claims) for pool in self._pools(subnet, segment)]
+        taken = [self._take(pool, claims) for pool in self._pools(subnet, segment)]
         if self._settings.flat is None:
             self._still_there(subnet, segment, claims)
         return [_allocation(item, taken, segment) for item in claims]
+
+    def _take(self, pool: Pool, claims: Sequence[Claim]) -> dict[Claim, IPAddress]:
+        """An address of the pool for each claim, which on a flat network nobody else has."""
+        flat = self._settings.flat is not None
+        return self._probing.take(pool, claims) if flat else self._own.take(pool, claims)
 
     def _still_there(self, subnet: SubnetRef, segment: Segment, claims: Sequence[Claim]) -> None:
         """A network of ours may have gone with its last server while we took an address of it."""
@@ -177,7 +203,7 @@ class StandalonePlugin:
         except AllocationConflict:
             self._ledger.forget([item for item in claims if item not in before])
             raise
-        taken = [self._own.take(pool, claims) for pool in pools]
+        taken = [self._take(pool, claims) for pool in pools]
         return [_allocation(item, taken, segment) for item in claims]
 
     def forget(self, claims: Collection[Claim]) -> None:
@@ -197,6 +223,8 @@ class StandalonePlugin:
             removed += self._own.collect(older_than)
             routers = [item for item in owned if item.owner.startswith(ROUTER)]
             self._ledger.give_back(self._own.collect_router_claims(routers))
+        else:
+            self._probing.look_again(flat_pools(self._section, self._settings))
         return removed
 
     def orphans(self, keep: Collection[Claim], older_than: datetime) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 from oslo_config import cfg
 
@@ -12,13 +12,14 @@ from abaca.errors import InvalidNetwork
 from abaca.modes import DriverMode
 from abaca.network import ipam
 from abaca.network.plugin import (
-    IPAddress,
+    DEFAULT_WARN_PERCENT,
     IPNetwork,
     NetworkPlan,
     NetworkType,
     Segment,
-    Subnet,
 )
+from abaca.network.standalone_flat import Family, families
+from abaca.network.standalone_values import Faults, number, text, truth
 
 DIRECT, ROUTED = "direct", "routed"
 ETHERNET_MTU = 1500
@@ -30,6 +31,8 @@ SEGMENTATION_IDS = {
     NetworkType.GRE: (1, 4294967295),
     NetworkType.GENEVE: (1, 16777215),
 }
+PERCENT = 100
+PROBE_SECONDS = (0.1, 10.0)
 OWN_TYPES = (NetworkType.VLAN, NetworkType.VXLAN)
 
 
@@ -41,7 +44,8 @@ def _old(name: str) -> list[cfg.DeprecatedOpt]:
 OPTIONS: tuple[cfg.Opt, ...] = (
     cfg.StrOpt(
         "gateway",
-        help="Gateway of the flat network. With `mask` it says which network it is.",
+        help="Gateway of the flat network. With `mask` it says which network it is. Share "
+        "servers have no default route without it; then `cidr` says which network it is.",
         sample_default="10.10.0.1",
         deprecated_opts=_old("gateway"),
     ),
@@ -50,6 +54,11 @@ OPTIONS: tuple[cfg.Opt, ...] = (
         help="Netmask of the flat network: a number of bits, or dotted.",
         sample_default="24",
         deprecated_opts=_old("mask"),
+    ),
+    cfg.StrOpt(
+        "cidr",
+        help="The flat network, in place of `mask`; with or without a `gateway`.",
+        sample_default="10.10.0.0/24",
     ),
     cfg.ListOpt(
         "allowed_ip_ranges",
@@ -61,7 +70,16 @@ OPTIONS: tuple[cfg.Opt, ...] = (
     ),
     cfg.StrOpt("ipv6_gateway", help="As `gateway`, for IPv6. Both may be given (dual stack)."),
     cfg.StrOpt("ipv6_mask", help="As `mask`, for IPv6: a number of bits.", sample_default="64"),
+    cfg.StrOpt("ipv6_cidr", help="As `cidr`, for IPv6.", sample_default="fd00:10::/64"),
     cfg.ListOpt("ipv6_allowed_ip_ranges", default=[], help="As `allowed_ip_ranges`, for IPv6."),
+    cfg.ListOpt(
+        "routes",
+        default=[],
+        help="More routes of share servers on the flat network, of both IP versions: "
+        "`CIDR via ROUTER` each, where the router is on the network. Its address is given to "
+        "nobody. Servers that were there before keep the routes that they have.",
+        sample_default="192.168.0.0/16 via 10.10.0.2",
+    ),
     cfg.StrOpt(
         "network_type",
         default="flat",
@@ -115,15 +133,40 @@ OPTIONS: tuple[cfg.Opt, ...] = (
         "first, then those freed longest ago; an address that still rests is used only where "
         "no other is left.",
     ),
+    cfg.BoolOpt(
+        "probe_addresses",
+        default=False,
+        help="flat_multi_svm: before an address is given to a share server, ask on the wire "
+        "(ARP, neighbour discovery) whether somebody has it. Such an address is put aside, and "
+        "the next one taken. For networks where not Abaca alone gives out those addresses. The "
+        "driver must have the network on a bridge of this host, as `linux` has.",
+    ),
+    cfg.FloatOpt(
+        "probe_seconds",
+        default=1.0,
+        help="How long an answer is waited for: what making a share server takes longer.",
+    ),
+    cfg.IntOpt(
+        "probe_again_seconds",
+        default=3600,
+        help="How long an address that was put aside is left alone, before it is asked for "
+        "again. It is free once nobody answers.",
+    ),
+    cfg.IntOpt(
+        "warn_percent",
+        default=DEFAULT_WARN_PERCENT,
+        help="How many percent of the flat network's addresses may be taken before the log, "
+        "`abaca network usage` and `abaca config check` warn. 0: they never do.",
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """The flat network's side of one IP version."""
+class Probe:
+    """How addresses are asked for on the wire, before they are given."""
 
-    subnet: Subnet
-    ranges: tuple[tuple[IPAddress, IPAddress], ...]
+    seconds: float
+    again_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +174,9 @@ class Settings:
     """A network section, understood."""
 
     rest_seconds: int
+    warn_percent: int
+    probe: Probe | None
+    """Whether and how addresses are asked for on the wire first; flat_multi_svm only."""
     routed: bool
     flat: Segment | None
     """The configured network; flat_multi_svm only."""
@@ -141,7 +187,7 @@ class Settings:
     @classmethod
     def parse(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> Settings:
         """From values that have no `faults`; InvalidNetwork otherwise."""
-        found = _Faults(section)
+        found = Faults(section)
         made = _settings(values, mode, found)
         if made is None:
             raise InvalidNetwork("; ".join(found.lines))
@@ -150,181 +196,88 @@ class Settings:
 
 def faults(section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
     """What is wrong with the section, one line per fault that says what to write."""
-    found = _Faults(section)
+    found = Faults(section)
     _settings(values, mode, found)
     return found.lines
 
 
-class _Faults:
-    """Collects lines, each with section and option."""
-
-    def __init__(self, section: str) -> None:
-        self._section = section
-        self.lines: list[str] = []
-
-    def add(self, option: str, text: str) -> None:
-        """One fault of one option."""
-        self.lines.append(f"[{self._section}] {option}: {text}")
-
-
-def _text(values: Mapping[str, object], name: str) -> str:
-    value = values.get(name)
-    return "" if value is None else str(value).strip()
-
-
-def _items(values: Mapping[str, object], name: str) -> list[str]:
-    value = values.get(name)
-    if value is None:
-        return []
-    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value  # type: ignore[assignment]
-    return [text for text in (str(item).strip() for item in parts) if text]
-
-
-def _number(values: Mapping[str, object], name: str, found: _Faults) -> int | None:
-    text = _text(values, name)
-    if not text:
-        return None
-    if not text.isdecimal():
-        found.add(name, f"{text!r} is no whole number; write digits only")
-        return None
-    return int(text)
-
-
-def _settings(values: Mapping[str, object], mode: DriverMode, found: _Faults) -> Settings | None:
-    rest = _number(values, "address_rest_seconds", found)
-    connectivity = _text(values, "connectivity") or DIRECT
+def _settings(values: Mapping[str, object], mode: DriverMode, found: Faults) -> Settings | None:
+    rest = number(values, "address_rest_seconds", found)
+    warn = number(values, "warn_percent", found)
+    if warn is not None and warn > PERCENT:
+        found.add("warn_percent", f"{warn} is too much; write 1 to 100, or 0 for no warnings")
+    connectivity = text(values, "connectivity") or DIRECT
     if connectivity not in (DIRECT, ROUTED):
         found.add("connectivity", f"{connectivity!r} is unknown; write direct or routed")
-    families: tuple[Family, ...] = ()
+    sides: tuple[Family, ...] = ()
     segment: Segment | None = None
     plan: NetworkPlan | None = None
     if mode is DriverMode.FLAT:
-        families = _families(values, found)
-        segment = _flat(values, families, found)
+        sides = families(values, found)
+        segment = _flat(values, sides, found)
     else:
         plan = _plan(values, found)
-        if connectivity == ROUTED and not _text(values, "segmentation_ids"):
-            found.add(
-                "segmentation_ids",
-                "missing; connectivity = routed needs VLAN IDs or VNIs for networks of its "
-                'own, as in "segmentation_ids = 2000-2999"',
-            )
+        _check_routed(values, connectivity, found)
+    probe = _probe(values, mode, found)
     if found.lines:
         return None
     return Settings(
         rest_seconds=600 if rest is None else rest,
+        warn_percent=DEFAULT_WARN_PERCENT if warn is None else warn,
+        probe=probe,
         routed=connectivity == ROUTED,
         flat=segment,
-        families=families,
+        families=sides,
         plan=plan,
     )
 
 
-def _families(values: Mapping[str, object], found: _Faults) -> tuple[Family, ...]:
-    gateways = [name for name in ("gateway", "ipv6_gateway") if _text(values, name)]
-    if not gateways:
-        found.add("gateway", 'missing; write an address of the network, as in "gateway = 10.0.0.1"')
-    families = [
-        family
-        for name in gateways
-        if (family := _family(values, name.removesuffix("gateway"), found)) is not None
-    ]
-    versions = [item.subnet.cidr.version for item in families]
-    if versions == [6, 6]:
-        found.add("gateway", "both gateway and ipv6_gateway are IPv6; leave one of them out")
-    for prefix in ("", "ipv6_"):
-        for name in (f"{prefix}mask", f"{prefix}allowed_ip_ranges"):
-            if _items(values, name) and f"{prefix}gateway" not in gateways:
-                found.add(f"{prefix}gateway", f"missing, but {name} is set; write the gateway too")
-    return tuple(families)
-
-
-def _family(values: Mapping[str, object], prefix: str, found: _Faults) -> Family | None:
-    name = f"{prefix}gateway"
-    try:
-        gateway = ip_address(_text(values, name))
-    except ValueError:
-        found.add(name, f"{_text(values, name)!r} is no IP address; write one, as in 10.0.0.1")
-        return None
-    if prefix and gateway.version == ipam.IPV4:
-        found.add(name, f"{gateway} is IPv4; write it as gateway")
-        return None
-    mask = _text(values, f"{prefix}mask")
-    if not mask:
+def _check_routed(values: Mapping[str, object], connectivity: str, found: Faults) -> None:
+    if connectivity == ROUTED and not text(values, "segmentation_ids"):
         found.add(
-            f"{prefix}mask",
-            f'missing; write the prefix length of the network of {gateway}, as in "mask = 24"',
+            "segmentation_ids",
+            "missing; connectivity = routed needs VLAN IDs or VNIs for networks of its "
+            'own, as in "segmentation_ids = 2000-2999"',
         )
-        return None
-    cidr: IPNetwork | None
+
+
+def _probe(values: Mapping[str, object], mode: DriverMode, found: Faults) -> Probe | None:
+    again = number(values, "probe_again_seconds", found)
+    written = text(values, "probe_seconds") or "1"
     try:
-        cidr = ip_network(f"{gateway}/{mask}", strict=False)
+        seconds = float(written)
     except ValueError:
-        cidr = None
-    limit = gateway.max_prefixlen - 2
-    if cidr is None or not 1 <= cidr.prefixlen <= limit:
-        found.add(f"{prefix}mask", f"{mask!r} won't do; write a number of bits, 1 to {limit}")
+        seconds = 0.0
+    least, most = PROBE_SECONDS
+    if not least <= seconds <= most:
+        found.add("probe_seconds", f"{written} won't do; write {least} to {most}")
+    if not truth(values, "probe_addresses"):
         return None
-    if gateway in ipam.reserved(cidr, ()):
-        found.add(
-            name, f"{gateway} is the network or broadcast address of {cidr}; write a host's address"
-        )
-    ranges = _ranges(values, f"{prefix}allowed_ip_ranges", cidr, gateway, found)
-    return Family(subnet=Subnet(cidr=cidr, gateway=gateway), ranges=ranges)
-
-
-def _ranges(
-    values: Mapping[str, object], name: str, cidr: IPNetwork, gateway: IPAddress, found: _Faults
-) -> tuple[tuple[IPAddress, IPAddress], ...]:
-    ranges: list[tuple[IPAddress, IPAddress]] = []
-    for text in _items(values, name):
-        try:
-            pair = ipam.parse_range(text)
-        except InvalidNetwork as error:
-            found.add(name, f"{error}; write first-last, as in {cidr[1]}-{cidr[-2]}")
-            continue
-        if pair[0] not in cidr or pair[1] not in cidr:
-            found.add(name, f"{text} is not inside {cidr}; write addresses of {cidr[1]}-{cidr[-2]}")
-        elif ipam.contains([(int(pair[0]), int(pair[1]))], int(gateway)):
-            parts = ipam.without([(int(pair[0]), int(pair[1]))], [int(gateway)])
-            better = ", ".join(ipam.spell_ranges(parts, cidr.version)) or "another range"
-            found.add(name, f"{text} has the gateway {gateway} inside; write {better}")
-        else:
-            ranges.append(pair)
-    for pair_text in ipam.overlapping(ranges):
-        found.add(name, f"{pair_text} overlap; write each address once")
-    if ranges and not _usable(ranges, cidr, gateway):
-        found.add(name, f"no address is left after the reserved ones of {cidr}; write more")
-    return tuple(ranges) or ((cidr[0], cidr[-1]),)
-
-
-def _usable(
-    ranges: Sequence[tuple[IPAddress, IPAddress]], cidr: IPNetwork, gateway: IPAddress
-) -> bool:
-    holes = [int(item) for item in ipam.reserved(cidr, [gateway])]
-    return any(True for _ in ipam.without([(int(a), int(b)) for a, b in ranges], holes))
+    if mode is not DriverMode.FLAT:
+        found.add("probe_addresses", "only flat_multi_svm probes addresses; leave it out")
+    return Probe(seconds=seconds, again_seconds=3600 if again is None else again)
 
 
 def _flat(
-    values: Mapping[str, object], families: Sequence[Family], found: _Faults
+    values: Mapping[str, object], families: Sequence[Family], found: Faults
 ) -> Segment | None:
     kind = _kind(values, "network_type", "flat", tuple(NetworkType), found)
-    number = _number(values, "segmentation_id", found)
-    if kind is NetworkType.FLAT and number is not None:
+    tag = number(values, "segmentation_id", found)
+    if kind is NetworkType.FLAT and tag is not None:
         found.add(
             "segmentation_id", "a flat network has none; leave it out, or write network_type = vlan"
         )
     if kind in SEGMENTATION_IDS:
         first, last = SEGMENTATION_IDS[kind]
-        if number is None or not first <= number <= last:
+        if tag is None or not first <= tag <= last:
             found.add("segmentation_id", f"write the {kind} ID, {first} to {last}")
     mtu = _mtu(values, [item.subnet.cidr.version for item in families], ETHERNET_MTU, found)
     if found.lines or kind is None:
         return None
     return Segment(
         network_type=kind,
-        segmentation_id=number,
-        physical_network=_text(values, "physical_network") or None,
+        segmentation_id=tag,
+        physical_network=text(values, "physical_network") or None,
         mtu=mtu,
         subnets=tuple(item.subnet for item in families),
     )
@@ -335,19 +288,17 @@ def _kind(
     name: str,
     default: str,
     allowed: Sequence[NetworkType],
-    found: _Faults,
+    found: Faults,
 ) -> NetworkType | None:
-    text = _text(values, name) or default
-    if text not in {str(item) for item in allowed}:
-        found.add(name, f"{text!r} is unknown; write one of {', '.join(allowed)}")
+    written = text(values, name) or default
+    if written not in {str(item) for item in allowed}:
+        found.add(name, f"{written!r} is unknown; write one of {', '.join(allowed)}")
         return None
-    return NetworkType(text)
+    return NetworkType(written)
 
 
-def _mtu(
-    values: Mapping[str, object], versions: Sequence[int], default: int, found: _Faults
-) -> int:
-    mtu = _number(values, "mtu", found)
+def _mtu(values: Mapping[str, object], versions: Sequence[int], default: int, found: Faults) -> int:
+    mtu = number(values, "mtu", found)
     if mtu is None:
         return default
     least = max((MIN_MTU[item] for item in versions), default=MIN_MTU[4])
@@ -356,12 +307,12 @@ def _mtu(
     return mtu
 
 
-def _plan(values: Mapping[str, object], found: _Faults) -> NetworkPlan | None:
+def _plan(values: Mapping[str, object], found: Faults) -> NetworkPlan | None:
     """What networks of our own are made of; None if the section doesn't mention them."""
     supernets = [
         pair for prefix in ("", "ipv6_") if (pair := _supernet(values, prefix, found)) is not None
     ]
-    text = _text(values, "segmentation_ids")
+    written = text(values, "segmentation_ids")
     kind = _kind(values, "segmentation_type", "vxlan", OWN_TYPES, found)
     mtu = _mtu(
         values,
@@ -369,18 +320,18 @@ def _plan(values: Mapping[str, object], found: _Faults) -> NetworkPlan | None:
         ETHERNET_MTU - (VXLAN_OVERHEAD if kind is NetworkType.VXLAN else 0),
         found,
     )
-    if not text and not supernets:
+    if not written and not supernets:
         return None
-    if not text:
+    if not written:
         found.add("segmentation_ids", 'missing; write first-last, as in "2000-2999"')
     if not supernets:
         found.add("service_cidr", 'missing; write a free network, as in "10.254.0.0/16"')
-    ids = _id_range(text, kind, found) if text and kind else None
+    ids = _id_range(written, kind, found) if written and kind else None
     if found.lines or kind is None or ids is None:
         return None
     return NetworkPlan(
         network_type=kind,
-        physical_network=_text(values, "physical_network") or None,
+        physical_network=text(values, "physical_network") or None,
         mtu=mtu,
         segmentation_ids=ids,
         supernets=tuple(supernets),
@@ -388,23 +339,23 @@ def _plan(values: Mapping[str, object], found: _Faults) -> NetworkPlan | None:
 
 
 def _supernet(
-    values: Mapping[str, object], prefix: str, found: _Faults
+    values: Mapping[str, object], prefix: str, found: Faults
 ) -> tuple[IPNetwork, int] | None:
     name = f"{prefix}service_cidr"
-    text = _text(values, name)
-    if not text:
+    written = text(values, name)
+    if not written:
         return None
     try:
-        supernet = ip_network(text)
+        supernet = ip_network(written)
     except ValueError as error:
         found.add(name, f"{error}; write a network, as in 10.254.0.0/16")
         return None
     if (supernet.version == ipam.IPV4) is bool(prefix):
         right = "service_cidr" if prefix else "ipv6_service_cidr"
-        found.add(name, f"{text} is IPv{supernet.version}; write it as {right}")
+        found.add(name, f"{written} is IPv{supernet.version}; write it as {right}")
         return None
     default = 64 if prefix else 24
-    length = _number(values, f"{prefix}service_prefix", found)
+    length = number(values, f"{prefix}service_prefix", found)
     length = default if length is None else length
     least, most = supernet.prefixlen, supernet.max_prefixlen - 2
     if not least <= length <= most:
@@ -415,14 +366,14 @@ def _supernet(
     return supernet, length
 
 
-def _id_range(text: str, kind: NetworkType, found: _Faults) -> tuple[int, int] | None:
+def _id_range(written: str, kind: NetworkType, found: Faults) -> tuple[int, int] | None:
     least, most = SEGMENTATION_IDS[kind]
-    first, _, last = (part.strip() for part in text.partition("-"))
+    first, _, last = (part.strip() for part in written.partition("-"))
     last = last or first
     if not (first.isdecimal() and last.isdecimal() and least <= int(first) <= int(last) <= most):
         found.add(
             "segmentation_ids",
-            f"{text!r} is no range of {kind} IDs; write first-last within {least}-{most}, "
+            f"{written!r} is no range of {kind} IDs; write first-last within {least}-{most}, "
             'as in "2000-2999"',
         )
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from ipaddress import ip_interface
 
 from abaca.errors import InvalidNetwork
-from abaca.network.plugin import RouterLeg, Segment
+from abaca.network.plugin import IPAddress, RouterLeg, Segment
 
 MAX_NAME = 60
 
@@ -21,6 +21,10 @@ class RecordingFabric:
         """By namespace and interface: the wire, and the addresses with prefix."""
         self.bridges: dict[str, str] = {}
         """By bridge: the wire that it is joined with."""
+        self.others: dict[IPAddress, str] = {}
+        """Who else is on the flat wire: MAC addresses by address."""
+        self.asked: list[IPAddress] = []
+        """What was asked for, in order."""
         self._lock = threading.Lock()
 
     def ensure_router(self, name: str, legs: Sequence[RouterLeg]) -> None:
@@ -77,3 +81,12 @@ class RecordingFabric:
         with self._lock:
             if self.bridges.get(bridge) == segment.wire:
                 del self.bridges[bridge]
+
+    def who_has(
+        self, addresses: Collection[IPAddress], *, wire: str | None, seconds: float
+    ) -> dict[IPAddress, str]:
+        """Those of the others who have one of these."""
+        del wire, seconds
+        with self._lock:
+            self.asked += addresses
+            return {item: self.others[item] for item in addresses if item in self.others}

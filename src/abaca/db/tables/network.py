@@ -38,6 +38,13 @@ addresses = Table(
     Column("subnet", Name),
     Column("index", Integer),
     Column("taken_at", UtcDateTime),
+    # Given, but whether nobody else has it is still to be found out. Null means no.
+    Column("tentative", Boolean),
+    # Why it is kept out of circulation without an owner, where it is not an unmanaged server's:
+    # "answered" (somebody does, on the wire) or "imported" (an administrator said so) ...
+    Column("reason", String(16)),
+    # ... and who has it.
+    Column("who", String(255)),
     UniqueConstraint("owner", "label", "subnet", "index", "pool"),
 )
 
@@ -48,6 +55,8 @@ address_pools = Table(
     Column("pool", Name, primary_key=True),
     # The ranges and reserved addresses that the gaps were made for, in canonical form.
     Column("spec", Text, nullable=False),
+    # Since when it has been fuller than its network section likes; null while it is not.
+    Column("filled_at", UtcDateTime),
 )
 
 # What is free in a pool: disjoint intervals, so that finding one is an index lookup however

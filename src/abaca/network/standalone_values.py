@@ -1,0 +1,48 @@
+"""Values of a standalone network section, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+
+class Faults:
+    """Collects lines, each with section and option."""
+
+    def __init__(self, section: str) -> None:
+        self._section = section
+        self.lines: list[str] = []
+
+    def add(self, option: str, text: str) -> None:
+        """One fault of one option."""
+        self.lines.append(f"[{self._section}] {option}: {text}")
+
+
+def text(values: Mapping[str, object], name: str) -> str:
+    """A string; empty if it is not set."""
+    value = values.get(name)
+    return "" if value is None else str(value).strip()
+
+
+def items(values: Mapping[str, object], name: str) -> list[str]:
+    """A list of strings; one string is split at its commas."""
+    value = values.get(name)
+    if value is None:
+        return []
+    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value  # type: ignore[assignment]
+    return [part for part in (str(item).strip() for item in parts) if part]
+
+
+def number(values: Mapping[str, object], name: str, found: Faults) -> int | None:
+    """A whole number; None if it is not set, or a fault."""
+    written = text(values, name)
+    if not written:
+        return None
+    if not written.isdecimal():
+        found.add(name, f"{written!r} is no whole number; write digits only")
+        return None
+    return int(written)
+
+
+def truth(values: Mapping[str, object], name: str) -> bool:
+    """Yes or no; no if it is not set."""
+    return text(values, name).lower() in {"true", "1", "yes", "on"}
