@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -80,6 +81,20 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     assert sorted(done) == [False, False, False, True]
     for db in dbs:
         db.close()
+
+
+def test_a_new_file_that_another_process_writes_to(tmp_path: Path) -> None:
+    """Opening it waits for that process, which SQLite itself does not do here."""
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    other.execute("CREATE TABLE t (x)")
+    other.execute("BEGIN IMMEDIATE")
+    threading.Timer(0.3, lambda: other.execute("COMMIT")).start()
+    db = Database(f"sqlite:///{path}")
+    with db.read() as tx:
+        assert tx.scalar(text("PRAGMA journal_mode")) == "wal"
+    db.close()
+    other.close()
 
 
 @pytest.mark.every_database

@@ -9,10 +9,12 @@ that died in the middle of a transaction.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError
@@ -121,14 +123,25 @@ def translated() -> Iterator[None]:
 def _prepare_sqlite(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
     # Transactions are begun by hand: the sqlite3 module would begin them too late.
     dbapi.isolation_level = None
-    for pragma in (
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        f"busy_timeout = {BUSY_SECONDS * 1000}",
-        "temp_store = MEMORY",
-    ):
+    dbapi.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+    _write_ahead(dbapi)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON", "temp_store = MEMORY"):
         dbapi.execute(f"PRAGMA {pragma}")
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(sqlite3.OperationalError),
+    wait=tenacity.wait_random_exponential(multiplier=0.01, max=0.5),
+    stop=tenacity.stop_after_delay(LOCK_SECONDS),
+    reraise=True,
+)
+def _write_ahead(dbapi: sqlite3.Connection) -> None:
+    """Has the file in WAL mode, which it keeps.
+
+    While another process makes the first tables SQLite refuses the change at once, whatever
+    the busy timeout is.
+    """
+    dbapi.execute("PRAGMA journal_mode = WAL")
 
 
 def _prepare_postgresql(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
