@@ -20,7 +20,7 @@ from abaca.linux import links, neighbours, netns
 from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink, Route
 from abaca.linux.lock import locked
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
-from abaca.linux.source_routes import ensure_source_routes
+from abaca.linux.source_routes import ensure_apart, ensure_source_routes
 from abaca.linux.switches import Outlet, Switches, WireUnknown
 from abaca.linux.wire import FabricOptions, Wire
 from abaca.steps import step
@@ -52,6 +52,8 @@ class _Interface:
     gateways: tuple[IPAddress, ...]
     ours: bool = True
     """The namespace is ours, with all that is in it."""
+    apart: bool = False
+    """Its network and routes are for packets from its own addresses alone."""
     forwards: bool = False
 
 
@@ -110,13 +112,15 @@ class LinuxFabric:
         gateways: tuple[IPAddress, ...],
         routes: tuple[tuple[IPNetwork, IPAddress], ...] = (),
         ours: bool = True,
+        apart: bool = False,
     ) -> None:
         """The namespace has this interface on the wire, with exactly these addresses and routes.
 
         The namespace must exist. ``mac`` None: one that is always the same for
         this interface. Without a gateway there is no default route. In a
         namespace that is not ``ours`` (a tenant's machine) nothing but this one
-        interface is touched, and one of that name that we didn't make is refused.
+        interface is touched, and one of that name that we didn't make is refused. One that
+        is ``apart`` is for packets from its own addresses: no route leads to it from others.
         """
         wanted = _Interface(
             name=interface,
@@ -126,6 +130,7 @@ class LinuxFabric:
             routes=_routes(gateways, routes),
             gateways=gateways,
             ours=ours,
+            apart=apart,
         )
         self._attach(wire, netns, wanted)
 
@@ -411,11 +416,14 @@ def _dress(space: str, wanted: _Interface, *, in_software: bool) -> None:
     def work(there: Netlink) -> None:
         if wanted.ours:
             _settle(wanted)
-        links.ensure_addresses(there, wanted.name, wanted.addresses)
+        links.ensure_addresses(there, wanted.name, wanted.addresses, routed=not wanted.apart)
         links.set_up(there, wanted.name, mac=wanted.mac, mtu=wanted.mtu)
-        links.ensure_routes(there, wanted.name, wanted.routes)
-        own = [address.ip for address in wanted.addresses]
-        ensure_source_routes(there, wanted.name, own, wanted.gateways)
+        if wanted.apart:
+            ensure_apart(there, wanted.name, wanted.addresses, wanted.routes)
+        else:
+            links.ensure_routes(there, wanted.name, wanted.routes)
+            own = [address.ip for address in wanted.addresses]
+            ensure_source_routes(there, wanted.name, own, wanted.gateways)
         if in_software:
             links.checksum_in_software(wanted.name)
 

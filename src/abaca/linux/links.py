@@ -45,6 +45,7 @@ Netlink = Any
 """An open `pyroute2.IPRoute` (pyroute2 has no types)."""
 
 _NODAD = 0x02
+_NOPREFIXROUTE = 0x200
 _SCOPE_LINK = 253
 _PROTO_STATIC = 4
 _TABLE_MAIN = 254
@@ -262,8 +263,13 @@ def ensure_floods_to(netlink: Netlink, name: str, peers: Collection[IPAddress]) 
         netlink.fdb("append", ifindex=link.index, lladdr=zero, dst=str(peer), state=_PERMANENT)
 
 
-def ensure_addresses(netlink: Netlink, name: str, wanted: Collection[IPInterface]) -> None:
-    """The interface has exactly these addresses, besides its link-local one; usable at once."""
+def ensure_addresses(
+    netlink: Netlink, name: str, wanted: Collection[IPInterface], *, routed: bool = True
+) -> None:
+    """The interface has exactly these addresses, besides its link-local one; usable at once.
+
+    ``routed`` False: no route to their networks comes with them.
+    """
     link = needed(netlink, name)
     six = any(isinstance(address, IPv6Interface) for address in wanted)
     setting("ipv6", name, "disable_ipv6", "0" if six else "1")
@@ -273,23 +279,25 @@ def ensure_addresses(netlink: Netlink, name: str, wanted: Collection[IPInterface
             netlink.addr("del", **_address(address, link.index))
     # Read again: the kernel may have taken secondary addresses away with their primary one.
     for address in set(wanted) - _addresses(netlink, link.index):
-        extra: dict[str, object] = (
-            {"flags": _NODAD}
-            if isinstance(address, IPv6Interface)
-            else {"broadcast": str(address.network.broadcast_address)}
-        )
+        extra: dict[str, object] = {"flags": 0 if routed else _NOPREFIXROUTE}
+        if isinstance(address, IPv6Interface):
+            extra["flags"] = _NODAD | (0 if routed else _NOPREFIXROUTE)
+        else:
+            extra["broadcast"] = str(address.network.broadcast_address)
         netlink.addr("add", **_address(address, link.index), **extra)
 
 
-def ensure_routes(netlink: Netlink, name: str, wanted: Collection[Route]) -> None:
-    """Exactly these static routes lead through the interface, which is up."""
+def ensure_routes(
+    netlink: Netlink, name: str, wanted: Collection[Route], table: int = _TABLE_MAIN
+) -> None:
+    """Exactly these static routes of the table lead through the interface, which is up."""
     link = needed(netlink, name)
-    have = _routes(netlink, link.index)
+    have = _routes(netlink, link.index, table)
     for route in have - set(wanted):
         with _absent_is_fine():
-            netlink.route("del", **_spelled(route, link.index))
+            netlink.route("del", **_spelled(route, link.index, table))
     for route in set(wanted) - have:
-        netlink.route("replace", **_spelled(route, link.index))
+        netlink.route("replace", **_spelled(route, link.index, table))
 
 
 def set_up(netlink: Netlink, name: str, *, mac: str, mtu: int) -> None:
@@ -363,13 +371,13 @@ def _address(address: IPInterface, index: int) -> dict[str, object]:
     }
 
 
-def _routes(netlink: Netlink, index: int) -> set[Route]:
+def _routes(netlink: Netlink, index: int, table: int) -> set[Route]:
     found = set()
     for family, anywhere in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104
-        for message in netlink.route("dump", family=family, oif=index, table=_TABLE_MAIN):
+        for message in netlink.route("dump", family=family, oif=index, table=table):
             if message.get("RTA_OIF") != index or message["proto"] != _PROTO_STATIC:
                 continue
-            if message.get("RTA_TABLE") != _TABLE_MAIN:
+            if message.get("RTA_TABLE") != table:
                 continue
             gateway = message.get("RTA_GATEWAY")
             found.add(
@@ -383,11 +391,12 @@ def _routes(netlink: Netlink, index: int) -> set[Route]:
     return found
 
 
-def _spelled(route: Route, index: int) -> dict[str, object]:
+def _spelled(route: Route, index: int, table: int) -> dict[str, object]:
     """A route in netlink's words; each interface has a metric of its own for its default route."""
     spelled: dict[str, object] = {
         "dst": str(route.destination),
         "oif": index,
+        "table": table,
         "proto": _PROTO_STATIC,
         "family": _family(route.destination),
         "priority": 1000 + index,

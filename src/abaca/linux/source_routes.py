@@ -5,6 +5,9 @@ default route in the main table can name only one of them. So each interface
 with a gateway gets a routing table of its own, used for packets that have its
 address as their source. Routes that are better than a default one (the networks
 themselves, routes asked for) are still taken from the main table first.
+
+An interface that is apart (on a network of administrators) is not in the main
+table at all: packets from its addresses see its own table only, and no others do.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ import socket
 from collections.abc import Collection
 from ipaddress import IPv4Address, ip_address
 
+from abaca.errors import LinuxError
 from abaca.linux import links
-from abaca.linux.links import IPAddress, Netlink
+from abaca.linux.links import IPAddress, IPInterface, Netlink, Route
 
 _MAIN = 254
 _PROTO_STATIC = 4
 _FIRST_TABLE = 10000
+_APART = 800
 _MAIN_FIRST = 900
 _BY_SOURCE = 1000
 _HOST_BITS = {socket.AF_INET: 32, socket.AF_INET6: 128}
@@ -46,6 +51,23 @@ def ensure_source_routes(
         _ensure_rules(netlink, family, _FIRST_TABLE + index, sources)
 
 
+def ensure_apart(
+    netlink: Netlink, name: str, addresses: Collection[IPInterface], routes: Collection[Route]
+) -> None:
+    """Packets from these addresses, and no others, leave by this interface and its routes."""
+    table = _FIRST_TABLE + links.needed(netlink, name).index
+    own = {Route(destination=item.network, gateway=None) for item in addresses}
+    links.ensure_routes(netlink, name, own | set(routes), table)
+    for family, version in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):
+        sources = {item.ip for item in addresses if item.version == version}
+        if sources and not _main_first(netlink, family):
+            raise LinuxError(
+                "this kernel has no rules for routes by source (CONFIG_IP_MULTIPLE_TABLES and "
+                "CONFIG_IPV6_MULTIPLE_TABLES), which a network of administrators needs"
+            )
+        _ensure_rules(netlink, family, table, sources, _APART)
+
+
 def _main_first(netlink: Netlink, family: int) -> bool:
     """Everything but default routes comes from the main table; False without rules at all."""
     rules = netlink.get_rules(family=family, priority=_MAIN_FIRST)
@@ -71,11 +93,17 @@ def _ensure_default(netlink: Netlink, family: int, index: int, gateway: IPAddres
     )
 
 
-def _ensure_rules(netlink: Netlink, family: int, table: int, sources: set[IPAddress]) -> None:
+def _ensure_rules(
+    netlink: Netlink,
+    family: int,
+    table: int,
+    sources: set[IPAddress],
+    priority: int = _BY_SOURCE,
+) -> None:
     have = {
         ip_address(rule.get("FRA_SRC"))
         for rule in netlink.get_rules(family=family)
-        if rule.get("FRA_PRIORITY") == _BY_SOURCE and rule.get("FRA_TABLE") == table
+        if rule.get("FRA_PRIORITY") == priority and rule.get("FRA_TABLE") == table
     }
     for verb, difference in (("del", have - sources), ("add", sources - have)):
         for source in difference:
@@ -83,7 +111,7 @@ def _ensure_rules(netlink: Netlink, family: int, table: int, sources: set[IPAddr
                 verb,
                 family=family,
                 table=table,
-                priority=_BY_SOURCE,
+                priority=priority,
                 src=str(source),
                 src_len=_HOST_BITS[socket.AddressFamily(family)],
             )

@@ -307,16 +307,22 @@ class LinuxDriver:
     def _locations(self, place: Place, share: Share) -> list[ExportLocation]:
         path = nfs.export_path(share.id)
         return [
-            ExportLocation(path=f"[{address}]:{path}" if ":" in address else f"{address}:{path}")
-            for address in self._addresses(place)
+            ExportLocation(
+                path=f"[{address}]:{path}" if ":" in address else f"{address}:{path}",
+                is_admin_only=admin,
+            )
+            for address, admin in self._addresses(place)
         ]
 
-    def _addresses(self, place: Place) -> list[str]:
+    def _addresses(self, place: Place) -> list[tuple[str, bool]]:
+        """Each, and whether it is for administrators only."""
         if place.netns is None:
-            return [str(address) for address in self._options.export_addresses]
+            return [(str(address), False) for address in self._options.export_addresses]
         network = load(place.network_path, NetworkRecord)
         interfaces = network.interfaces if network is not None else ()
-        return [text.partition("/")[0] for item in interfaces for text in item.addresses]
+        return [
+            (text.partition("/")[0], item.admin) for item in interfaces for text in item.addresses
+        ]
 
     @contextmanager
     def _operation(self, place: Place) -> Iterator[None]:

@@ -94,6 +94,8 @@ class InterfaceRecord(msgspec.Struct, frozen=True, kw_only=True):
     gateways: tuple[str, ...]
     routes: tuple[tuple[str, str], ...]
     """Destination and next hop."""
+    admin: bool = False
+    """It is on the administrators' network."""
 
 
 class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import cast
 
+from abaca.drivers.driver import ADMIN_WIRE
 from abaca.drivers.linux.layout import InterfaceRecord, NetworkRecord, Place, load, save
 from abaca.errors import LinuxError
 from abaca.linux.fabric import LinuxFabric
-from abaca.linux.links import name_for
+from abaca.linux.firewall import Apart
+from abaca.linux.links import IPAddress, name_for
 from abaca.linux.wire import Wire
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, HelperAddress, HelperInterface, ManagedHelper
@@ -18,12 +20,36 @@ from abaca.steps import step
 
 
 def wanted_network(mode: DriverMode, helper: FlatHelper | ManagedHelper) -> NetworkRecord:
-    """The interfaces that the server must have: one in flat mode, one per segment in managed."""
+    """The interfaces that the server must have: one in flat mode, one per segment in managed.
+
+    The one on the administrators' network comes last.
+    """
     if mode is DriverMode.FLAT:
-        addresses = cast("FlatHelper", helper).addresses(1)
-        return NetworkRecord(interfaces=(_flat(addresses),))
-    interfaces = cast("ManagedHelper", helper).interfaces(1)
-    return NetworkRecord(interfaces=tuple(_managed(item) for item in interfaces))
+        interfaces = [_flat(cast("FlatHelper", helper).addresses(1))]
+    else:
+        interfaces = [_managed(item) for item in cast("ManagedHelper", helper).interfaces(1)]
+    if helper.admin is not None:
+        interfaces.append(_flat(helper.admin.addresses(1), admin=True))
+    return NetworkRecord(interfaces=tuple(interfaces))
+
+
+def kept_apart(network: NetworkRecord) -> list[Apart]:
+    """The administrators' interface, if there is one: what it must have nothing to do with."""
+    return [
+        Apart(
+            name=item.name,
+            addresses=_plain(item),
+            others=tuple(
+                one for other in network.interfaces if other is not item for one in _plain(other)
+            ),
+        )
+        for item in network.interfaces
+        if item.admin
+    ]
+
+
+def _plain(item: InterfaceRecord) -> tuple[IPAddress, ...]:
+    return tuple(ip_interface(text).ip for text in item.addresses)
 
 
 @step("server.create.interfaces")
@@ -48,14 +74,15 @@ def remove_interfaces(place: Place, fabric: LinuxFabric) -> None:
         _detach(place, fabric, known.interfaces)
 
 
-def _flat(addresses: Sequence[HelperAddress]) -> InterfaceRecord:
+def _flat(addresses: Sequence[HelperAddress], *, admin: bool = False) -> InterfaceRecord:
     return _interface(
         network_type=NetworkType.FLAT,
         segmentation_id=None,
-        physical_network=None,
+        physical_network=ADMIN_WIRE if admin else None,
         mtu=min(item.subnet.mtu for item in addresses),
         mac_address=None,
         addresses=addresses,
+        admin=admin,
     )
 
 
@@ -78,6 +105,7 @@ def _interface(
     mtu: int,
     mac_address: str | None,
     addresses: Sequence[HelperAddress],
+    admin: bool = False,
 ) -> InterfaceRecord:
     subnets = [item.subnet for item in addresses]
     first = addresses[0].address
@@ -95,6 +123,7 @@ def _interface(
             for item in subnets
             for route in item.routes
         ),
+        admin=admin,
     )
 
 
@@ -107,6 +136,7 @@ def _attach(place: Place, fabric: LinuxFabric, item: InterfaceRecord) -> None:
         addresses=tuple(ip_interface(text) for text in item.addresses),
         gateways=tuple(ip_address(text) for text in item.gateways),
         routes=tuple((ip_network(to), ip_address(by)) for to, by in item.routes),
+        apart=item.admin,
     )
 
 

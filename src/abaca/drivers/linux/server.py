@@ -11,6 +11,7 @@ from abaca.drivers.linux import nfs, storage
 from abaca.drivers.linux.layout import NetworkRecord, Place, load
 from abaca.drivers.linux.network import (
     ensure_interfaces,
+    kept_apart,
     remove_interfaces,
 )
 from abaca.drivers.linux.options import LinuxOptions
@@ -34,7 +35,7 @@ def ensure(
     """The share server runs on these interfaces."""
     make_record(place)
     make_namespace(place)
-    make_firewall(place, options)
+    make_firewall(place, options, network)
     ensure_interfaces(place, fabric, network)
     storage.restore(place)
     nfs.ensure_nfs(place, options)
@@ -67,7 +68,11 @@ def details(place: Place, options: LinuxOptions) -> Mapping[str, str]:
         "pid": str(identity[0]) if identity is not None else "",
     }
     record = load(place.network_path, NetworkRecord)
-    interfaces = record.interfaces if record is not None else ()
+    every = record.interfaces if record is not None else ()
+    interfaces = [item for item in every if not item.admin]
+    admin = [address for item in every if item.admin for address in item.addresses]
+    if admin:
+        told["admin_addresses"] = ", ".join(admin)
     seen: Mapping[str, Sequence[object]] = {
         "addresses": [address for item in interfaces for address in item.addresses],
         "network_type": [item.network_type for item in interfaces],
@@ -97,11 +102,11 @@ def make_namespace(place: Place) -> None:
 
 
 @step("server.create.firewall")
-def make_firewall(place: Place, options: LinuxOptions) -> None:
-    """The namespace admits NFS only; before it has any interface."""
+def make_firewall(place: Place, options: LinuxOptions, network: NetworkRecord) -> None:
+    """The namespace admits NFS only, by its own way each; before it has these interfaces."""
     if place.netns is not None:
         ports = [NFS_PORT, MOUNT_PORT] if 3 in options.nfs_versions else [NFS_PORT]  # noqa: PLR2004
-        ensure_firewall(place.netns, ports)
+        ensure_firewall(place.netns, ports, kept_apart(network))
 
 
 @step("server.delete.namespace")

@@ -1,0 +1,175 @@
+"""Share servers with an interface on a network of the administrators', apart from the tenants'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from abaca.drivers.driver import AccessLevel, AccessRule
+from abaca.testing.helpers import FixedFlat, FixedManaged, address
+from support.hostns import Host, Machine, host, reboot
+from support.linux_scene import Backend, Scene, a_share, flat, managed, scene
+from support.nfs4 import Nfs4Client
+
+pytestmark = [pytest.mark.dataplane, pytest.mark.xdist_group("admin_network")]
+
+ADMIN = ("10.66.0.11", "fd66::11")
+EVERYBODY = [
+    AccessRule(network=ip_network(text), level=AccessLevel.READ_WRITE)
+    for text in ("0.0.0.0/0", "::/0")
+]
+
+
+class WithAdmins(Backend):
+    """The same, with an address on the administrators' network for each server."""
+
+    def network(self, number: int) -> FixedFlat | FixedManaged:
+        """What the helper gives to the server of this number."""
+        admin = FixedFlat(
+            (address(f"{ADMIN[0]}/24", gateway="10.66.0.1"), address(f"{ADMIN[1]}/64"))
+        )
+        return replace(super().network(number), admin=admin)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A share of a tenant, the tenant's machine, and a machine of the administrators."""
+
+    made: Scene
+    host: Host
+    admins: Machine
+
+    @property
+    def tenant(self) -> Machine:
+        """The tenant's machine."""
+        return self.made.machine
+
+    @property
+    def own(self) -> list[str]:
+        """The server's addresses on the tenant's network."""
+        return [item for item, hidden in self.addresses() if not hidden]
+
+    def addresses(self) -> list[tuple[str, bool]]:
+        """Of each export location, and whether it is for administrators only."""
+        return [
+            (item.path.rpartition(":/")[0].strip("[]"), item.is_admin_only)
+            for item in self.made.locations
+        ]
+
+    def server(self, *argv: str) -> str:
+        """A program in the server's namespace."""
+        share = self.made.share
+        assert share.server is not None
+        (name,) = [item for item in self.host.servers() if item.endswith(share.server.key)]
+        done = Machine(name).run(*argv)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(params=[flat, managed], ids=["flat", "managed"], scope="module")
+def stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """One in each of the multi modes; the administrators' machine is their network's gateway."""
+    with host(tmp_path_factory.mktemp("host")) as made_host:
+        plain: Backend = request.param(made_host)
+        made_host.ip("link", "add", "br-admin", "type", "bridge")
+        made_host.ip("link", "set", "br-admin", "up")
+        mappings = plain.values.get("bridge_mappings", [])
+        assert isinstance(mappings, list)
+        plain.values["bridge_mappings"] = [*mappings, "admin:br-admin"]
+        backend = WithAdmins(plain.mode, plain.host, plain.values)
+        made = scene(backend)
+        made.driver.apply_access(made.share, EVERYBODY)
+        admins = made_host.machine("admins")
+        made_host.cable(admins, "admins", "10.66.0.1/24", "10.66.0.100/24", "fd66::100/64")
+        made_host.ip("link", "set", "admins", "master", "br-admin")
+        yield Stage(made, made_host, admins)
+
+
+def test_both_ways_to_the_share(stage: Stage, tmp_path: Path) -> None:
+    """A file that the tenant wrote is read on the admin network, on both IP versions."""
+    assert [item for item, hidden in stage.addresses() if hidden] == list(ADMIN)
+    assert len(stage.own) == 2
+    source = tmp_path / "source"
+    source.write_text("seen")
+    assert stage.tenant.write(stage.made.locations[0].path, "f", source).returncode == 0
+    for item in stage.made.locations:
+        reader = stage.admins if item.is_admin_only else stage.tenant
+        place, _, path = item.path.rpartition(":")
+        with Nfs4Client(reader.netns, place.strip("[]")) as client:
+            assert client.read(client.handle(f"{path}/f")) == b"seen"
+
+
+def test_the_tenant_does_not_reach_the_admin_network(stage: Stage) -> None:
+    """By way of the server, neither its admin address nor an administrator's machine answers."""
+    for target, via in (
+        (ADMIN[0], stage.own[0]),
+        ("10.66.0.100", stage.own[0]),
+        (ADMIN[1], stage.own[1]),
+        ("fd66::100", stage.own[1]),
+    ):
+        assert stage.tenant.run("ip", "route", "replace", target, "via", via).returncode == 0
+        assert stage.tenant.run("ping", "-c", "1", "-W", "1", via).returncode == 0
+        assert stage.tenant.run("ping", "-c", "1", "-W", "0.3", target).returncode != 0, target
+    path = stage.made.locations[0].path.rpartition(":")[2]
+    hidden = stage.tenant.run("timeout", "1", "nfs-ls", f"nfs://{ADMIN[0]}{path}?version=4")
+    assert hidden.returncode != 0
+
+
+def test_administrators_do_not_reach_the_tenants_network(stage: Stage) -> None:
+    """By way of the server, neither its address there nor the tenant's machine answers."""
+    theirs = stage.tenant.run("ip", "-br", "addr", "show", "eth0").stdout.split()[2:4]
+    for target, via in (
+        (stage.own[0], ADMIN[0]),
+        (theirs[0].partition("/")[0], ADMIN[0]),
+        (stage.own[1], ADMIN[1]),
+        (theirs[1].partition("/")[0], ADMIN[1]),
+    ):
+        assert stage.admins.run("ip", "route", "replace", target, "via", via).returncode == 0
+        assert stage.admins.run("ping", "-c", "1", "-W", "1", via).returncode == 0
+        assert stage.admins.run("ping", "-c", "1", "-W", "0.3", target).returncode != 0, target
+
+
+def test_answers_leave_where_the_question_came(stage: Stage) -> None:
+    """From its own addresses only, the admin interface is the way, and then the only one."""
+    name = stage.server("ip", "-o", "addr", "show", "to", ADMIN[0]).split()[1]
+    assert f"dev {name}" in stage.server("ip", "route", "get", "10.66.0.7", "from", ADMIN[0])
+    for other in ("172.20.0.5", stage.own[0].rpartition(".")[0] + ".77"):
+        seen = stage.server("ip", "route", "get", other, "from", ADMIN[0])
+        assert f"via 10.66.0.1 dev {name}" in seen
+    assert name not in stage.server("ip", "route", "get", "10.66.0.7", "from", stage.own[0])
+    assert name not in stage.server("ip", "-6", "route", "get", "fd66::7", "from", stage.own[1])
+
+
+def test_an_administrator_from_another_network(stage: Stage) -> None:
+    """Behind the admin network's gateway the share is mounted too."""
+    stage.admins.run("ip", "addr", "add", "172.20.0.5/32", "dev", "lo")
+    stage.admins.run("ip", "link", "set", "lo", "up")
+    changed = ("ip", "route", "replace", f"{ADMIN[0]}/32", "dev", "eth0", "src", "172.20.0.5")
+    assert stage.admins.run(*changed).returncode == 0
+    hidden = next(item.path for item in stage.made.locations if item.is_admin_only)
+    assert stage.admins.list(hidden).returncode == 0
+
+
+def test_comes_back_and_goes(stage: Stage) -> None:
+    """After a reboot it is there again; without the option it goes, and the tenant's stays."""
+    reboot(stage.host)
+    driver, share = stage.made.backend.driver(), stage.made.share
+    assert share.server is not None
+    driver.start()
+    network = stage.made.backend.network(1)
+    driver.ensure_server(share.server, network)
+    assert driver.ensure_share(share, None) == stage.made.locations
+    hidden = next(item.path for item in stage.made.locations if item.is_admin_only)
+    assert stage.admins.list(hidden).returncode == 0
+
+    driver.ensure_server(share.server, replace(network, admin=None))
+    left = driver.ensure_share(share, None)
+    assert [item.is_admin_only for item in left] == [False, False]
+    assert ADMIN[0] not in stage.server("ip", "addr")
+    assert stage.tenant.list(left[0].path).returncode == 0
+    assert a_share(stage.made.backend, 1) == share
