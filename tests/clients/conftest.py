@@ -27,6 +27,7 @@ report_seconds = 1
 [site]
 share_driver = fake
 driver_mode = single_svm
+fake_state_file = {folder}/site.json
 [cluster]
 share_driver = fake
 driver_mode = flat_multi_svm
@@ -45,6 +46,7 @@ class Cloud:
 
     url: str
     password: str
+    folder: Path
 
     @property
     def credentials(self) -> Mapping[str, str]:
@@ -108,5 +110,5 @@ def _wait(process: subprocess.Popen[str], log: Path) -> Cloud:
         if found := re.search(r"password (\S+)", line):
             password = found[1]
         if found := re.search(r"listening on (http\S+)", line):
-            return Cloud(url=found[1], password=password)
+            return Cloud(url=found[1], password=password, folder=log.parent)
     raise AssertionError(log.read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any
@@ -84,6 +85,21 @@ def test_explain(cloud: Any, network: Any) -> None:
     assert cloud.answer("share", "list") == []
 
 
+def test_orphans(cloud: Any) -> None:
+    """A repair is asked for, and what belongs to nobody is listed; refusals in its words."""
+    (cloud.folder / "site.json").write_text('{"strays": ["part-1"]}')
+    asked = cloud.answer("share", "orphan", "repair", "--backend", "site")
+    assert [(item["Host"], item["Wanted"]) for item in asked] == [("node1@site", "repair")]
+    listed = ("share", "orphan", "list", "--kind", "part", "--backend", "site", "--long")
+    deadline = time.monotonic() + 60
+    while not (found := cloud.answer(*listed)):
+        assert time.monotonic() < deadline, "the audit did not come"
+    (item,) = found
+    assert (item["Resource"], item["Direction"]) == ("part-1", "missing_in_ledger")
+    assert item["First Seen"]
+    assert "(HTTP 404)" in refused(cloud, "share", "orphan", "audit", "--backend", "nowhere")
+
+
 def test_manilaclient_keeps_its_commands(cloud: Any, network: Any) -> None:
     """Its list, show, set and unset do what they did."""
     listed = cloud.answer("share", "network", "list")
@@ -97,7 +113,7 @@ def test_manilaclient_keeps_its_commands(cloud: Any, network: Any) -> None:
 def test_no_command_of_theirs_is_overridden() -> None:
     """No name of ours is a name of any other command, in any group of the client's."""
     ours = entry_points(group="openstack.abaca.v1")
-    assert len(ours) == 6
+    assert len(ours) == 9
     theirs = {
         point.name
         for group in entry_points().groups

@@ -23,6 +23,7 @@ COMMANDS = {
     "project": ("project:project", "Projects of the builtin identity."),
     "user": ("user:user", "Users of the builtin identity, and their roles."),
     "network": ("network:network", "Networks of tenants, and who uses what."),
+    "audit": ("audit:audit", "Compare the database with the backends of this host, both ways."),
     "task": ("task:task", "Work that was accepted and is not finished."),
 }
 """Name, where it is, and its short help, so that `--help` needs no import."""

@@ -21,7 +21,7 @@ from abaca.db.tables import now
 from abaca.drivers.driver import Inspects, Oddity, Server
 from abaca.errors import DriverError, NetworkError
 from abaca.manager.backend import Backend, BackendNetwork
-from abaca.manager.comparison import Comparison, compare
+from abaca.manager.comparison import Comparison, compare, networks_asked
 from abaca.manager.options import ManagerOptions
 from abaca.model.finding import (
     NETWORK,
@@ -91,16 +91,7 @@ class AuditHandler:
         log.error("audit_failed", host=host, error=str(error))
 
     def _networks(self, backend: Backend) -> list[BackendNetwork]:
-        """Those that no backend before it has too: a network section is asked once."""
-        mine: dict[tuple[str, str], str] = {}
-        for item in self.backends.values():
-            for network in item.networks:
-                mine.setdefault((network.section, str(network.mode)), item.host)
-        return [
-            network
-            for network in backend.networks
-            if mine[network.section, str(network.mode)] == backend.host
-        ]
+        return networks_asked(self.backends.values())[backend.host]
 
     def _repair(
         self,

@@ -8,7 +8,7 @@ gone at a second look; one alone proves nothing while work goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -82,6 +82,23 @@ def compare(
         driver_asked=not any(item.direction is Direction.NOT_ASKED for item in own),
         networks_asked=not any(item.direction is Direction.NOT_ASKED for item in theirs),
     )
+
+
+def compare_all(db: Database, backends: Collection[Backend]) -> dict[str, Comparison]:
+    """One look at each, by ``host@backend``."""
+    asked = networks_asked(backends)
+    return {item.host: compare(db, item, asked[item.host]) for item in backends}
+
+
+def networks_asked(backends: Iterable[Backend]) -> dict[str, list[BackendNetwork]]:
+    """Which networks each looks at, so that a section that several use is asked once."""
+    asked: dict[str, list[BackendNetwork]] = {}
+    known: set[tuple[str, str]] = set()
+    for backend in backends:
+        mine = {(item.section, str(item.mode)): item for item in backend.networks}
+        asked[backend.host] = [item for key, item in mine.items() if key not in known]
+        known |= mine.keys()
+    return asked
 
 
 def _of_driver(db: Database, backend: Backend) -> list[Discrepancy]:

@@ -28,8 +28,10 @@ from abaca.drivers.driver import (
     AccessRule,
     Adopts,
     Driver,
+    Inspects,
     Inventory,
     Locality,
+    Oddity,
     Server,
     Share,
     Snapshot,
@@ -154,6 +156,22 @@ class DriverSuite:
             assert not bench.driver.check_server(server)
         assert bench.driver.inventory() == _NOTHING
         assert not bench.subject.left()
+
+    def test_nothing_is_odd(self, bench: Bench) -> None:
+        """Notes and world agree while something is there, and after it has gone."""
+        driver: object = bench.driver
+        if not isinstance(driver, Inspects):
+            return
+        share = bench.made()
+        snapshot = bench.snapshot(share)
+        assert not driver.oddities()
+        unknown = Oddity(kind="none", name="none", missing=False, of="none", holds_data=False)
+        assert not driver.discard(unknown)
+        bench.driver.remove_snapshot(snapshot)
+        bench.driver.remove_share(share)
+        if share.server is not None:
+            bench.driver.remove_server(share.server)
+        assert not driver.oddities()
 
     def test_share_twice(self, bench: Bench) -> None:
         """A share ensured twice has the same locations; removed twice it is gone."""

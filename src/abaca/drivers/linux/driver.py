@@ -6,7 +6,6 @@ import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_interface
-from pathlib import Path
 from typing import ClassVar, Self
 
 from oslo_config import cfg
@@ -51,7 +50,6 @@ from abaca.linux.bus import BusError
 from abaca.linux.fabric import LinuxFabric
 from abaca.linux.links import IPAddress
 from abaca.linux.lock import LockTimeout, locked
-from abaca.linux.mounts import unmount
 from abaca.linux.netns import remove_namespace
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
@@ -252,15 +250,12 @@ class LinuxDriver:
             return oddities.oddities(self._layout)
 
     def discard(self, oddity: Oddity) -> bool:
-        """A namespace of no server, or a mount of no share, is gone."""
-        place = self._layout.place(None if oddity.of == SINGLE else oddity.of)
+        """A namespace of no server is gone."""
+        place = self._layout.place(oddity.of)
         with _translated(), self._operation(place):
             if oddity.missing or oddity.holds_data or oddity not in self.oddities():
                 return False
-            if oddity.kind == oddities.NAMESPACE:
-                remove_namespace(oddity.name)
-            else:
-                unmount(Path(oddity.name))
+            remove_namespace(oddity.name)
             return True
 
     @property

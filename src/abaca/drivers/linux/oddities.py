@@ -96,23 +96,17 @@ def _inside(image: Path, path: Path) -> str:
 
 
 def _mounts(place: Place, mounted: set[Path]) -> Iterator[Oddity]:
+    """Those of shares that are missing; and others, which may be the last hold on a lost image."""
+    shares = {place.mount(item.id).resolve(): item for item in place.shares() if item.served}
+    projects = {project_id for item in place.shares() for project_id in _projects(item)}
+    tops = {place.top(item).resolve() for item in place.projects() | projects}
+    for target, share in shares.items():
+        if target not in mounted and place.image(share.project_id).exists:
+            yield Oddity(kind=MOUNT, name=str(target), missing=True, of=share.id, holds_data=False)
     folder = place.run.resolve() / "mounts"
-    shares = {
-        place.mount(item.id).resolve(): item.id
-        for item in place.shares()
-        if item.served and place.image(item.project_id).exists
-    }
-    tops = {place.top(item).resolve() for item in place.projects()}
-    moved = {item.moved_from for item in place.shares() if item.moved_from is not None}
-    tops |= {place.top(item).resolve() for item in moved}
-    for target, share_id in shares.items():
-        if target not in mounted:
-            yield Oddity(kind=MOUNT, name=str(target), missing=True, of=share_id, holds_data=False)
     for target in sorted(mounted):
         if target.parent == folder and target not in shares and target not in tops:
-            yield Oddity(
-                kind=MOUNT, name=str(target), missing=False, of=place.key, holds_data=False
-            )
+            yield Oddity(kind=MOUNT, name=str(target), missing=False, of=place.key)
 
 
 def _stray_namespaces(layout: Layout) -> Iterator[Oddity]:
