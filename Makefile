@@ -4,8 +4,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PYTEST_ARGS ?=
 WORKERS ?= 2
+DURATION ?= 600
+DB ?= sqlite
 
-.PHONY: help setup demo test lint format types arch check clean requirements
+.PHONY: help setup demo test torture lint format types arch check clean requirements
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +20,10 @@ demo: setup ## all three modes with real NFS, in a namespace of its own (JSON=FI
 
 test: setup ## every test, the real data plane included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+
+torture: setup ## kill Abaca wherever it can be (DURATION=600 SEED=N DB=sqlite|postgresql|mariadb JSON=FILE)
+	@$(BIN)/python -m abaca.torture --duration $(DURATION) --db $(DB) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json $(JSON)) $(TORTURE_ARGS)
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "wsgi": {"*"},
     "demo": {"*"},
     "testing": {"*"},
+    "torture": {"*"},
 }
 
 

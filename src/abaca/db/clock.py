@@ -3,6 +3,8 @@
 On SQLite everybody is on one host, and the kernel's boot clock serves; its
 readings mean nothing after a reboot, so each goes with the boot's ID. On other
 databases the database's own clock is the one that all hosts share.
+
+Tests set it forward and back with `jump`; the machine's clock is never touched.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ _NOW = {
     "mysql": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
     "mariadb": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
 }
+_jumped = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,15 @@ def boot_id() -> str:
     return BOOT_ID.read_text().strip()
 
 
+def jump(seconds: float) -> None:
+    """From now on, for this process, the clock is so far ahead of (behind) what it would be."""
+    global _jumped  # noqa: PLW0603 - a test's
+    _jumped = seconds
+
+
 def read_clock(tx: Tx) -> Reading:
     """The lease clock now."""
     statement = _NOW.get(tx.dialect)
     if statement is None:
-        return Reading(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME))
-    return Reading("database", float(tx.scalar(text(statement))))
+        return Reading(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME) + _jumped)
+    return Reading("database", float(tx.scalar(text(statement))) + _jumped)
