@@ -48,7 +48,7 @@ def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
     network services (a Neutron, say) are asked whether they can be worked with.
 
     Exit code 0 if a service would start with it, 1 if not, with one line per fault that says
-    what to write.
+    what to write. Networks that run out of addresses are warned of.
     """
     try:
         found = files.load(need_backends=True)
@@ -59,6 +59,15 @@ def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
         _refuse(ctx, faults)
     for line in understood(found):
         click.echo(line)
+    for line in [] if offline else _seen(found):
+        click.echo(f"warning: {line}", err=True)
+
+
+def _seen(config: Config) -> list[str]:
+    """What is no fault, but should be known."""
+    from abaca.service.address_pools import seen_beforehand  # noqa: PLC0415 - loads plugins
+
+    return seen_beforehand(config)
 
 
 def _refuse(ctx: click.Context, faults: list[str]) -> NoReturn:

@@ -105,14 +105,17 @@ def _rests(pool: AddressPool, freed: datetime, at: datetime) -> bool:
     return (at - freed).total_seconds() < pool.rest_seconds
 
 
-def usage(db: Database, known: Collection[AddressPool]) -> list[PoolUsage]:
+def usage(db: Database, known: Collection[AddressPool], *, others: bool = True) -> list[PoolUsage]:
     """Of the known pools, as they are now, and of all others, as they were when last used."""
     with db.read() as tx:
-        names = tx.execute(select(addresses.c.pool).union(select(address_pools.c.pool))).scalars()
-        pools = {name: _recorded(tx, name) for name in list(names)}
+        pools = {name: _recorded(tx, name) for name in _names(tx)} if others else {}
         pools |= {item.name: item for item in known}
         found = [_usage(tx, item) for item in pools.values()]
     return sorted(found, key=lambda item: (item.network, item.pool))
+
+
+def _names(tx: Tx) -> list[str]:
+    return list(tx.execute(select(addresses.c.pool).union(select(address_pools.c.pool))).scalars())
 
 
 def _recorded(tx: Tx, name: str) -> AddressPool:

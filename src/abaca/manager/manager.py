@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 import tenacity
@@ -13,6 +13,7 @@ from abaca.db import messages
 from abaca.db.database import Database
 from abaca.errors import DatabaseUnavailable
 from abaca.manager import recycle_bin
+from abaca.manager.address_watch import AddressWatch
 from abaca.manager.audit import AuditClock, AuditHandler
 from abaca.manager.backend import Backend
 from abaca.manager.options import ManagerOptions
@@ -22,6 +23,7 @@ from abaca.manager.share_server import ServerHandler
 from abaca.manager.snapshot import SnapshotHandler
 from abaca.manager.supervision import Supervisor
 from abaca.model.task import TaskKind
+from abaca.network.plugin import AddressPool
 from abaca.steps import commit
 from abaca.work.handler import Handler
 from abaca.work.identity import worker_name
@@ -29,6 +31,8 @@ from abaca.work.worker import WorkerPool
 
 log = structlog.get_logger()
 PURGE = commit("messages.purge")
+ADDRESSES_EVERY = 6
+"""In reports: how often it is looked whether addresses run short."""
 TICK_SECONDS = 5.0
 
 
@@ -48,7 +52,11 @@ class ShareManager:
     """Serves the backends from `start` until `stop`."""
 
     def __init__(
-        self, db: Database, backends: Sequence[Backend], options: ManagerOptions | None = None
+        self,
+        db: Database,
+        backends: Sequence[Backend],
+        options: ManagerOptions | None = None,
+        address_pools: Callable[[], Collection[AddressPool]] = tuple,
     ) -> None:
         self._options = options or ManagerOptions()
         self._db = db
@@ -71,6 +79,7 @@ class ShareManager:
         self._reporter = Reporter(db=db, backends=self._backends)
         self._clock = AuditClock(db, by_host, self._options)
         self._supervisor = Supervisor(db=db, backends=self._backends)
+        self._addresses = AddressWatch(db=db, known=address_pools)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -86,6 +95,8 @@ class ShareManager:
         _patiently(self._reporter.report)
         _patiently(self._pool.start)
         self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
+        looking = ADDRESSES_EVERY * self._options.report_seconds
+        self._repeat("abaca-addresses", looking, self._addresses.look)
         self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)
         self._repeat("abaca-sweep", self._options.sweep_seconds, self._sweep)
         tick = min(TICK_SECONDS, self._options.confirm_seconds)

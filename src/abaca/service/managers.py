@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 from abaca.config import BackendConfig, Config, NetworkConfig
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
 from abaca.db.networks import DatabaseRegistry
-from abaca.drivers.driver import Adopts, BackendHost, Driver, HasFabric, Transfers
+from abaca.drivers.driver import ADMIN_WIRE, Adopts, BackendHost, Driver, HasFabric, Transfers
 from abaca.manager.backend import Backend, BackendNetwork
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
 from abaca.modes import DriverMode
 from abaca.network.plugin import NetworkPlugin, PluginHost
+from abaca.service.address_pools import known_pools
 from abaca.service.state import deployment
 from abaca.work.worker import WorkOptions
 
@@ -84,7 +86,7 @@ def _admin(backend: BackendConfig, lent: PluginHost) -> BackendNetwork | None:
     network = backend.admin_network
     if network is None:
         return None
-    flat = replace(lent, mode=DriverMode.FLAT)
+    flat = replace(lent, mode=DriverMode.FLAT, flat_wire=ADMIN_WIRE)
     return BackendNetwork(section=network.section, mode=flat.mode, plugin=_plugin(network, flat))
 
 
@@ -103,4 +105,5 @@ def make_manager(config: Config, db: Database) -> ShareManager:
         audit_seconds=work.audit_seconds,
         orphan_seconds=work.orphan_seconds,
     )
-    return ShareManager(db, make_backends(config, db), options)
+    pools = functools.partial(known_pools, config, db)
+    return ShareManager(db, make_backends(config, db), options, pools)
