@@ -1,7 +1,7 @@
 """The API as a WSGI application: everything that happens to a request, in order.
 
-1. request ID and security headers               `_Stamp`
-2. ``/``, ``/v2``, ``/healthcheck``: no token, any version
+1. request ID, security headers, log, metrics    `abaca.api.stamp`
+2. ``/``, ``/v2``, ``/healthcheck``, ``/metrics``: no token, any version
 3. who asks                                      `Authenticator`
 4. which microversion                            `abaca.api.microversion`
 5. which route, for that version and project     `abaca.api.routing`
@@ -13,9 +13,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-import uuid
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
@@ -24,7 +22,8 @@ import falcon
 import structlog
 
 from abaca.api import microversion
-from abaca.api.auth import Authenticator
+from abaca.api.auth import Authenticator, Caller
+from abaca.api.observation import add_observation, straight_from_this_host
 from abaca.api.policy import Policy
 from abaca.api.reading import read_json
 from abaca.api.rendering import write_error, write_json
@@ -32,6 +31,7 @@ from abaca.api.request import Query, Request, Response
 from abaca.api.routes import ROUTES
 from abaca.api.routing import Action, Route, Table
 from abaca.api.settings import ApiSettings, CurrentSettings
+from abaca.api.stamp import Stamp
 from abaca.api.urls import base_url
 from abaca.api.versions import Versions
 from abaca.context import Context
@@ -41,14 +41,15 @@ from abaca.errors import (
     BadRequest,
     DatabaseUnavailable,
     NotFound,
+    ServiceUnavailable,
     Unauthorized,
 )
 
 log = structlog.get_logger()
 
 ATTEMPTS = 3
-_REQUEST_ID = re.compile(r"req-[0-9a-f-]{36}")
 _EXPERIMENTAL = "true"
+_PROOFS = ("X-Auth-Token", "Authorization")
 
 
 def make_app(
@@ -64,51 +65,20 @@ def make_app(
 
     ``current``: whoever holds it changes some of the settings while it runs.
     """
-    app = falcon.App(middleware=[_Stamp()])
+    app = falcon.App(middleware=[Stamp()])
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(AbacaError, _abaca_error)
     app.add_error_handler(falcon.HTTPError, _http_error)
     app.add_route("/", Versions(settings, 300))
     app.add_route("/v2", Versions(settings, 200))
-    app.add_route("/healthcheck", _Health())
     app.add_sink(_nowhere)  # of the sinks that match, Falcon takes the last one added
     authenticator.mount(app)
     current = current or CurrentSettings(settings)
     api = _Api(db, settings, authenticator, policy, Table(routes), current)
     app.add_sink(api, "/v2/")
+    add_observation(app, db, may_know=api.is_here, is_admin=api.is_admin)
     return app
-
-
-class _Stamp:
-    """Gives every request an ID, and every answer that ID."""
-
-    def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
-        req.context.request_id = f"req-{uuid.uuid4()}"
-        req.context.started = time.monotonic()
-
-    def process_response(
-        self, req: falcon.Request, resp: falcon.Response, _resource: object, _ok: bool
-    ) -> None:
-        resp.set_header("X-OpenStack-Request-ID", req.context.request_id)
-        resp.set_header("X-Compute-Request-ID", req.context.request_id)
-        resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.set_header("Cache-Control", "no-store")
-        log.info(
-            "request",
-            request_id=req.context.request_id,
-            method=req.method,
-            path=req.path,
-            status=resp.status_code,
-            milliseconds=round((time.monotonic() - req.context.started) * 1000, 1),
-            address=req.remote_addr,
-        )
-
-
-class _Health:
-    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = falcon.MEDIA_TEXT
-        resp.text = "OK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +98,12 @@ class _Api:
         if parts[0] not in self.table.roots:
             _same_project(parts.pop(0), ctx)
         route, params = self.table.find(req.method, parts, ctx.version)
+        req.context.route = f"/v2{route.path}"
         raw = read_json(req, self.settings.max_body_bytes)
         target: Route | Action = route
         if route.actions:
             target, raw = route.action(raw, ctx.version)
+            req.context.route += f"#{target.name}"
             if target.body is not None and target.body.root is not None:
                 raise TypeError(f"action {target.name}: its body has no root")
         if target.experimental and not ctx.experimental:
@@ -153,6 +125,19 @@ class _Api:
             request.body = target.body.parse(raw, ctx.version)
         _write(resp, self._handle(target, request), target.status)
 
+    def is_here(self, req: falcon.Request) -> bool:
+        """Whether the caller is on this host."""
+        return straight_from_this_host(req, self.settings)
+
+    def is_admin(self, req: falcon.Request) -> bool:
+        """Whether the caller sends along what proves to be an administrator."""
+        if not any(req.get_header(name) for name in _PROOFS):
+            return False
+        try:
+            return self._asking(req, self.authenticator.authenticate(req)).is_admin
+        except (Unauthorized, ServiceUnavailable):
+            return False
+
     def _context(self, req: falcon.Request, resp: falcon.Response) -> Context:
         """Who asks, at which version; the answer says the version in any case."""
         try:
@@ -168,14 +153,18 @@ class _Api:
         resp.set_header(microversion.OWN_HEADER, str(version))
         resp.set_header(microversion.COMMON_HEADER, f"{microversion.SERVICE_TYPE} {version}")
         experimental = req.get_header(microversion.EXPERIMENTAL_HEADER, default="").lower()
+        is_experimental = experimental == _EXPERIMENTAL
+        return self._asking(req, caller, version=version, experimental=is_experimental)
+
+    def _asking(self, req: falcon.Request, caller: Caller, **more: Any) -> Context:  # noqa: ANN401 - fields of it
         ctx = Context(
             user_id=caller.user_id,
             project_id=caller.project_id,
             roles=caller.roles,
             request_id=req.context.request_id,
-            version=version,
-            experimental=experimental == _EXPERIMENTAL,
+            global_request_id=req.context.global_request_id,
             credentials=dict(caller.credentials),
+            **more,
         )
         return replace(ctx, is_admin=self.policy.is_admin(ctx))
 
@@ -188,12 +177,7 @@ class _Api:
             try:
                 return handler(request)
             except DatabaseUnavailable as error:
-                log.warning(
-                    "database.retry",
-                    request_id=request.ctx.request_id,
-                    attempt=attempt,
-                    error=error.message,
-                )
+                log.warning("database.retry", attempt=attempt, error=error.message)
                 time.sleep(0.05 * attempt)
         return handler(request)
 
@@ -221,7 +205,7 @@ def _abaca_error(
     req: falcon.Request, resp: falcon.Response, error: AbacaError, _params: dict[str, Any]
 ) -> None:
     if error.status >= 500:  # noqa: PLR2004 - ours to mend
-        log.error("request.failed", request_id=req.context.request_id, error=error.message)
+        log.error("request.failed", error=error.message)
     write_error(resp, error, keystone=req.path.startswith("/identity"))
 
 
@@ -241,6 +225,6 @@ def _unexpected(
     req: falcon.Request, resp: falcon.Response, error: Exception, _params: dict[str, Any]
 ) -> None:
     """A fault of ours: the log has everything, the caller its request ID."""
-    log.error("request.crashed", request_id=req.context.request_id, exc_info=error)
+    log.error("request.crashed", exc_info=error)
     told = f"{AbacaError.generic} Request: {req.context.request_id}."
     write_error(resp, AbacaError(repr(error), told=told))

@@ -19,6 +19,7 @@ from abaca.model.quota import Resource
 
 DEFAULT_FILE = Path("/etc/abaca/abaca.conf")
 FILE_VARIABLE = "ABACA_CONFIG"
+HIGHEST_PORT = 65535
 _DATABASES = ("sqlite", "postgresql", "mysql", "mariadb")
 
 
@@ -107,7 +108,24 @@ def _service(values: Values, groups: Mapping[str, Mapping[str, object]]) -> Serv
         availability_zone=str(group["storage_availability_zone"]),
         log_level=str(group["log_level"]).upper(),
         log_format=str(group["log_format"]),
+        metrics_listen=_metrics_listen(values, _text(group, "metrics_listen")),
     )
+
+
+def _metrics_listen(values: Values, text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    address, _, port = text.rpartition(":")
+    address = address.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(address)
+    except ValueError:
+        address = ""
+    if not address or not port.isdecimal() or int(port) > HIGHEST_PORT:
+        fault = f"{text!r} is no address and port; write 127.0.0.1:8787 or [::1]:8787"
+        values.fault("DEFAULT", "metrics_listen", fault)
+        return None
+    return address, int(port)
 
 
 def _work(group: Mapping[str, object]) -> WorkConfig:

@@ -32,6 +32,8 @@ class ServiceConfig:
     availability_zone: str
     log_level: str
     log_format: str
+    metrics_listen: tuple[str, int] | None = None
+    """Address and port of a listener for monitoring."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

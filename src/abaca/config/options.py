@@ -56,6 +56,14 @@ SERVICE: tuple[cfg.Opt, ...] = (
         ],
         help="Form of log lines.",
     ),
+    cfg.StrOpt(
+        "metrics_listen",
+        help="ADDRESS:PORT on which this process answers /metrics and /healthcheck with all "
+        "details, without asking who calls: an address that only monitoring reaches. Each process "
+        "needs a port of its own; port 0 is any free one, printed at start. By default none; the "
+        "API answers callers on its own host on its own port.",
+        sample_default="127.0.0.1:8787",
+    ),
     cfg.ListOpt(
         "enabled_share_backends",
         default=[],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 
 from abaca.db.database import Tx
 from abaca.db.tables import now, services
@@ -29,18 +29,29 @@ def seen(tx: Tx, host: str, availability_zone: str, *, binary: str = SHARE_MANAG
         .where(services.c.host == host, services.c.binary == binary)
         .values(seen_at=stamp, updated_at=stamp, availability_zone=availability_zone)
     )
-    if tx.execute(beat).rowcount:
-        return
-    first = insert(services).values(
-        host=host,
-        binary=binary,
-        availability_zone=availability_zone,
-        disabled=False,
-        seen_at=stamp,
-        created_at=stamp,
-    )
-    if not tx.add(first):
+    if not tx.execute(beat).rowcount and not _add(tx, host, availability_zone, binary, stamp):
         tx.execute(beat)  # another manager of the same backend started at the same moment
+
+
+def expected(tx: Tx, host: str, availability_zone: str) -> None:
+    """There is a manager of this backend, which could not be used yet: it is not up."""
+    known = select(services.c.id).where(services.c.host == host, services.c.binary == SHARE_MANAGER)
+    if tx.scalar(known) is None:
+        before = now() - timedelta(seconds=UP_SECONDS)
+        _add(tx, host, availability_zone, SHARE_MANAGER, before)
+
+
+def _add(tx: Tx, host: str, zone: str, binary: str, seen_at: datetime) -> bool:
+    return tx.add(
+        insert(services).values(
+            host=host,
+            binary=binary,
+            availability_zone=zone,
+            disabled=False,
+            seen_at=seen_at,
+            created_at=now(),
+        )
+    )
 
 
 def switch(tx: Tx, host: str, binary: str, *, disabled: bool, reason: str | None = None) -> bool:
@@ -51,6 +62,19 @@ def switch(tx: Tx, host: str, binary: str, *, disabled: bool, reason: str | None
         .values(disabled=disabled, disabled_reason=reason if disabled else None)
     )
     return result.rowcount == 1
+
+
+def note(tx: Tx, host: str, **errors: str | None) -> None:
+    """What its driver (``driver_error``) or network plugin (``network_error``) said when asked.
+
+    None: it answered. Costs nothing while nothing changes.
+    """
+    changed = or_(*(services.c[name].is_distinct_from(text) for name, text in errors.items()))
+    tx.execute(
+        update(services)
+        .where(services.c.host == host, services.c.binary == SHARE_MANAGER, changed)
+        .values(errors)
+    )
 
 
 def is_up(service: Service) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 import structlog
 import tenacity
 
-from abaca.db import messages
+from abaca.db import findings, messages
 from abaca.db.database import Database
 from abaca.errors import DatabaseUnavailable
 from abaca.manager import recycle_bin
@@ -30,6 +30,8 @@ from abaca.work.identity import worker_name
 from abaca.work.worker import WorkerPool
 
 log = structlog.get_logger()
+NETWORKS_EVERY = 3
+"""In reports: how often network plugins are asked whether they can give out addresses."""
 PURGE = commit("messages.purge")
 ADDRESSES_EVERY = 6
 """In reports: how often it is looked whether addresses run short."""
@@ -95,6 +97,8 @@ class ShareManager:
         _patiently(self._reporter.report)
         _patiently(self._pool.start)
         self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
+        asking = NETWORKS_EVERY * self._options.report_seconds
+        self._repeat("abaca-networks", asking, self._reporter.ask_networks)
         looking = ADDRESSES_EVERY * self._options.report_seconds
         self._repeat("abaca-addresses", looking, self._addresses.look)
         self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)
@@ -121,6 +125,7 @@ class ShareManager:
         self._supervisor.sweep()
         with self._db.write(PURGE) as tx:
             messages.purge(tx)
+            findings.purge(tx)
 
     def _repeat(self, name: str, seconds: float, action: Callable[[], object]) -> None:
         def body() -> None:

@@ -10,7 +10,7 @@ import structlog
 from abaca.db import availability_zones, pools, services
 from abaca.db.database import Database
 from abaca.db.tables import now
-from abaca.errors import DriverError
+from abaca.errors import DriverError, NetworkError
 from abaca.manager.backend import Backend
 from abaca.model.pool import NETWORK_IDS_CAPABILITY, Pool
 from abaca.network.plugin import KnowsIds, NetworkMaker
@@ -18,6 +18,7 @@ from abaca.steps import commit
 
 log = structlog.get_logger()
 REPORT = commit("pools.report")
+NETWORKS = commit("networks.report")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +33,46 @@ class Reporter:
 
         A backend that does not answer is not seen: nothing more is placed on it.
         """
-        found = {}
+        found, silent = {}, {}
         for backend in self.backends:
             try:
                 found[backend.host] = (backend, _pools(backend))
             except DriverError as error:
                 log.warning("pools_not_reported", backend=backend.name, error=str(error))
+                silent[backend.host] = (backend, str(error))
         with self.db.write(REPORT) as tx:
             for host, (backend, reported) in found.items():
                 availability_zones.ensure(tx, backend.availability_zone)
                 services.seen(tx, host, backend.availability_zone)
+                services.note(tx, host, driver_error=None)
                 pools.report(tx, host, reported)
+            for host, (backend, why) in silent.items():
+                services.expected(tx, host, backend.availability_zone)
+                services.note(tx, host, driver_error=why)
+
+    def ask_networks(self) -> None:
+        """Write down whether each backend's network plugin could give out addresses now.
+
+        Apart from `report`: a service elsewhere that hangs must not make the backend look dead.
+        """
+        found = {item.host: _trouble(item) for item in self.backends if item.networks}
+        with self.db.write(NETWORKS) as tx:
+            for host, why in found.items():
+                services.note(tx, host, network_error=why)
+
+
+def _trouble(backend: Backend) -> str | None:
+    """What is wrong with the backend's networks, as their plugins say; None if nothing is."""
+    lines = []
+    for network in backend.networks:
+        try:
+            network.plugin.status()
+        except NetworkError as error:
+            lines.append(f"[{network.section}] {error}")
+    if not lines:
+        return None
+    log.warning("network_not_usable", backend=backend.name, errors=lines)
+    return "; ".join(lines)
 
 
 def _pools(backend: Backend) -> list[Pool]:

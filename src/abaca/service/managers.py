@@ -16,6 +16,7 @@ from abaca.manager.options import ManagerOptions
 from abaca.modes import DriverMode
 from abaca.network.plugin import NetworkPlugin, PluginHost
 from abaca.service.address_pools import known_pools
+from abaca.service.observing import watched_backend
 from abaca.service.state import deployment
 from abaca.work.worker import WorkOptions
 
@@ -31,7 +32,7 @@ POWERS = {
 def make_backends(config: Config, db: Database) -> list[Backend]:
     """The backends' drivers and plugins, ready to be started."""
     digits = deployment(config.service)
-    return [_backend(config, backend, db, digits) for backend in config.backends]
+    return [watched_backend(_backend(config, backend, db, digits)) for backend in config.backends]
 
 
 def _backend(config: Config, backend: BackendConfig, db: Database, digits: str) -> Backend:

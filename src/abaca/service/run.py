@@ -18,7 +18,7 @@ from abaca.service.state import open_database
 
 if TYPE_CHECKING:
     from abaca.api.settings import CurrentSettings
-    from abaca.service.api import ApiServer
+    from abaca.service.http import HttpServer
 
 log = structlog.get_logger()
 
@@ -45,6 +45,7 @@ def run(
         server, url = _listen(config, db, say, current) if api else (None, "")
         if server is not None:
             stack.callback(server.stop)
+        _observe(config, db, stack, say, managers_only=not api)
         if managers and not told.stopping:
             _manage(config, db, stack)
         if server is not None:
@@ -94,15 +95,41 @@ def _manage(config: Config, db: Database, stack: ExitStack) -> None:
 
 def _listen(
     config: Config, db: Database, say: Callable[[str], None], current: CurrentSettings | None
-) -> tuple[ApiServer, str]:
-    from abaca.service.api import ApiServer, make_api  # noqa: PLC0415 - nor managers of the API
+) -> tuple[HttpServer, str]:
+    from abaca.service.api import make_api, make_server  # noqa: PLC0415 - nor managers of the API
 
-    server = ApiServer(make_api(config, db, say, current), config.api)
+    server = make_server(make_api(config, db, say, current), config.api)
+    where = (config.api.listen_address, config.api.listen_port)
+    return server, _open(server, "listen_port", where)
+
+
+def _open(server: HttpServer, option: str, where: tuple[str, int]) -> str:
     try:
-        return server, server.listen()
+        return server.listen()
     except OSError as error:
-        where = f"{config.api.listen_address}:{config.api.listen_port}"
+        text = f"{where[0]}:{where[1]} can't be listened on"
         reason = (error.strerror or str(error)).lower()
-        raise ConfigError(
-            [f"[DEFAULT] listen_port: {where} can't be listened on: {reason}"]
-        ) from error
+        raise ConfigError([f"[DEFAULT] {option}: {text}: {reason}"]) from error
+
+
+def _observe(
+    config: Config,
+    db: Database,
+    stack: ExitStack,
+    say: Callable[[str], None],
+    *,
+    managers_only: bool,
+) -> None:
+    """Answer monitoring on an address of its own, if that is configured."""
+    where = config.service.metrics_listen
+    if where is None:
+        return
+    from abaca.service.observing import make_listener  # noqa: PLC0415 - only what is configured
+
+    # A manager by itself answers for its own backends; with the API, for all.
+    hosts = [item.host for item in config.backends] if managers_only else None
+    server = make_listener(where, db, hosts)
+    say(f"abaca: metrics on {_open(server, 'metrics_listen', where)}/metrics")
+    stack.callback(server.stop)
+    threading.Thread(target=server.serve, name="abaca-metrics", daemon=True).start()
+    server.await_serving()

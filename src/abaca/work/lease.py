@@ -24,6 +24,7 @@ class Lease:
         self.db = db
         self.task = task
         self.finished = False
+        self.postponed = False
         self.noticed = task.generation
         """The latest generation that the keeper looked at."""
         self.shown: datetime | None = None
@@ -107,7 +108,7 @@ class Lease:
         """The end of the work for now: look again after so many seconds."""
         with self.db.write(POSTPONE) as tx:
             queue.postpone(tx, self.task, seconds)
-        self.finished = True
+        self.finished = self.postponed = True
 
     def superseded(self) -> None:
         """Have the work stop at its next step, to start over from the row."""

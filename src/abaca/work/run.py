@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import structlog
 import tenacity
@@ -11,6 +13,8 @@ import tenacity
 from abaca.db.database import Tx
 from abaca.db.tables import now
 from abaca.errors import AbacaError, DatabaseUnavailable, LeaseLost, Superseded
+from abaca.model.task import Task
+from abaca.observe import metrics
 from abaca.steps import commit, observed
 from abaca.work import queue
 from abaca.work.handler import Handler
@@ -18,6 +22,25 @@ from abaca.work.lease import Lease
 
 log = structlog.get_logger()
 SETTLE = commit("tasks.settle")
+
+
+class Outcome(StrEnum):
+    """How an attempt at a task ended."""
+
+    DONE = "done"
+    POSTPONED = "postponed"
+    """Nothing to do yet."""
+    SUPERSEDED = "superseded"
+    """A new request made going on pointless; the task starts over."""
+    RETRIED = "retried"
+    FAILED = "failed"
+    """For good: what it is about says so, and its project is told."""
+    LOST = "lost"
+    """Another worker has taken it over."""
+    NOT_WRITTEN = "not_written"
+
+
+ENDED = frozenset({Outcome.DONE, Outcome.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +66,40 @@ class RetryOptions:
 def run_task(lease: Lease, handler: Handler, options: RetryOptions) -> None:
     """Do the work and write down how it ended. Raises nothing."""
     task = lease.task
+    who = {"request_id": task.request_id}
+    if task.global_request_id is not None:
+        who["global_request_id"] = task.global_request_id
     context = structlog.contextvars.bound_contextvars(
-        kind=str(task.kind), resource=task.resource_id, request_id=task.request_id
+        kind=str(task.kind), resource=task.resource_id, **who
     )
+    started = time.monotonic()
     with context, observed(lease):
         try:
-            _attempt(lease, handler, options)
+            outcome = _attempt(lease, handler, options)
         except LeaseLost:
             log.warning("task_lost")
+            outcome = Outcome.LOST
         except Exception:
             # The lease runs out, and the task is taken again.
             log.exception("task_outcome_not_written")
+            outcome = Outcome.NOT_WRITTEN
+        _tell(task, outcome, metrics.since(started))
 
 
-def _attempt(lease: Lease, handler: Handler, options: RetryOptions) -> None:
+def _tell(task: Task, outcome: Outcome, took: float) -> None:
+    metrics.attempt(str(task.kind), str(outcome), took)
+    if outcome in ENDED:
+        age = (now() - task.created_at).total_seconds()
+        metrics.task_seconds.labels(str(task.kind)).observe(max(0.0, age))
+    log.info(
+        "task_attempt_ended",
+        outcome=str(outcome),
+        attempt=task.attempts + 1,
+        milliseconds=round(took * 1000, 1),
+    )
+
+
+def _attempt(lease: Lease, handler: Handler, options: RetryOptions) -> Outcome:
     try:
         handler.run(lease)
         if not lease.finished:
@@ -64,18 +107,20 @@ def _attempt(lease: Lease, handler: Handler, options: RetryOptions) -> None:
     except Superseded:
         log.info("task_superseded", step=lease.step[0])
         _settle(lease, options, lambda tx: queue.give_back(tx, lease.task))
+        return Outcome.SUPERSEDED
     except LeaseLost:
         raise
     except Exception as error:  # noqa: BLE001 - the border of the queue: every failure is recorded
-        _fail(lease, handler, options, error)
+        return _fail(lease, handler, options, error)
+    return Outcome.POSTPONED if lease.postponed else Outcome.DONE
 
 
-def _fail(lease: Lease, handler: Handler, options: RetryOptions, error: Exception) -> None:
+def _fail(lease: Lease, handler: Handler, options: RetryOptions, error: Exception) -> Outcome:
     if not isinstance(error, AbacaError):
         log.error("task_unexpected_error", step=lease.step[0], exc_info=error)
     if _may_retry(lease, options, error):
         _later(lease, options, error)
-        return
+        return Outcome.RETRIED
     log.error("task_failed", step=lease.step[0], error=str(error))
     try:
         lease.check()
@@ -84,11 +129,14 @@ def _fail(lease: Lease, handler: Handler, options: RetryOptions, error: Exceptio
             _settle(lease, options, lambda tx: queue.finish(tx, lease.task))
     except Superseded:
         _settle(lease, options, lambda tx: queue.give_back(tx, lease.task))
+        return Outcome.SUPERSEDED
     except LeaseLost:
         raise
     except Exception as second:
         log.exception("task_failure_not_handled")
         _later(lease, options, second)
+        return Outcome.RETRIED
+    return Outcome.FAILED
 
 
 def _may_retry(lease: Lease, options: RetryOptions, error: Exception) -> bool:

@@ -13,6 +13,7 @@ import structlog
 from abaca.db.database import Database
 from abaca.errors import DatabaseUnavailable
 from abaca.model.task import Task, TaskKind
+from abaca.observe import metrics
 from abaca.steps import commit
 from abaca.work import queue
 from abaca.work.doorbell import doorbell
@@ -104,6 +105,7 @@ class WorkerPool:
             return 0
         with self._db.write(BURY) as tx:
             broken = queue.break_leases(tx, dead)
+        metrics.lease_takeovers.labels("worker_gone").inc(broken)
         log.info("leases_of_dead_workers_broken", workers=dead, tasks=broken)
         return broken
 
@@ -135,7 +137,9 @@ class WorkerPool:
             outlook = queue.look(tx, self._queues, self._handlers.keys(), idle)
         if outlook.expired:
             with self._db.write(EXPIRE) as tx:
-                log.warning("leases_expired", tasks=queue.break_expired(tx))
+                broken = queue.break_expired(tx)
+            metrics.lease_takeovers.labels("expired").inc(broken)
+            log.warning("leases_expired", tasks=broken)
         taken = self._claim(outlook.ready) if outlook.ready else []
         for task in taken:
             lease = Lease(self._db, task)

@@ -1,0 +1,65 @@
+"""A WSGI application, served by threads of this process."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from wsgiref.types import WSGIApplication
+
+import structlog
+from cheroot import wsgi
+
+log = structlog.get_logger()
+BEGIN_SECONDS = 5.0
+
+
+class HttpServer:
+    """Answers requests to ``app``; with a certificate and its key by HTTPS."""
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        address: str,
+        port: int,
+        *,
+        threads: int,
+        tls: tuple[Path, Path] | None = None,
+    ) -> None:
+        self._server = _Server((address, port), app, numthreads=threads, server_name="abaca")
+        self._tls = tls is not None
+        if tls is not None:
+            from cheroot.ssl.builtin import BuiltinSSLAdapter  # noqa: PLC0415 - only what is configured
+
+            self._server.ssl_adapter = BuiltinSSLAdapter(*map(str, tls))
+
+    def listen(self) -> str:
+        """Open the port; the base URL. OSError if it can't."""
+        self._server.prepare()
+        address, port = self._server.bind_addr[:2]
+        host = f"[{address}]" if ":" in address else address
+        return f"http{'s' if self._tls else ''}://{host}:{port}"
+
+    def serve(self) -> None:
+        """Answer until `stop`."""
+        self._server.serve()
+
+    def await_serving(self) -> None:
+        """Return once `serve` is at work: cheroot can't stop what is just about to begin."""
+        deadline = time.monotonic() + BEGIN_SECONDS
+        # No public attribute tells, and the package's type hints leave this one out.
+        connections = vars(self._server)["_connections"]
+        while not vars(connections)["_serving"] and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def stop(self) -> None:
+        """Finish what is being answered, and close the port."""
+        self._server.stop()
+
+
+class _Server(wsgi.Server):
+    """cheroot's, with our log."""
+
+    def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
+        """What it has to say, mostly of clients that went away."""
+        del level
+        log.warning("http_server", message=msg.strip(), exc_info=traceback or None)
