@@ -7,7 +7,7 @@ WORKERS ?= 2
 DURATION ?= 600
 DB ?= sqlite
 
-.PHONY: help setup demo test torture lint format types arch check clean requirements
+.PHONY: help setup demo test torture lint format types arch check bench clean requirements
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ check: ## lint, types, arch, test: what CI runs
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory arch
 	@$(MAKE) --no-print-directory test
+
+bench: setup ## how fast it is, beside baselines (NAME=api,ipam JSON=FILE SHORT=1 BENCH_ARGS=--help)
+	@$(BIN)/python -m benchmarks $(NAME) $(if $(JSON),--json $(JSON)) $(if $(SHORT),--short) $(BENCH_ARGS)
 
 clean: ## remove caches, and what aborted demo and test runs left on this machine
 	@scripts/clean.sh

@@ -5,8 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+# structlog loads rich if it is there, for tracebacks that are not used here: 4 MB, and
+# a twentieth of the start. Whatever loads it itself gets it as ever.
+_UNUSED = "rich"
+if _UNUSED in sys.modules:
+    import structlog
+else:
+    sys.modules[_UNUSED] = None  # type: ignore[assignment]  # "is not there"
+    try:
+        import structlog
+    finally:
+        del sys.modules[_UNUSED]
+from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402 - see above
 
 HIDDEN = "***"
 _SECRET = ("password", "secret", "token", "authorization", "credential", "cookie")

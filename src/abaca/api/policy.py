@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
 from oslo_config import cfg
-from oslo_policy import opts, policy
+from oslo_policy import _checks, opts, policy
 
 from abaca.context import Context
 from abaca.errors import ConfigError, Forbidden
@@ -64,6 +65,22 @@ _SIMPLE = re.compile(
 )
 
 
+@contextmanager
+def _own_checks_only(*, unless: object) -> Iterator[None]:
+    """Rules that are read inside have no checks of other packages, but where a file is given.
+
+    oslo.policy loads those for the first rule that it reads: an HTTP client, 5 MB.
+    """
+    before = _checks.extension_checks
+    if unless is None and before is None:
+        _checks.extension_checks = {}
+    try:
+        yield
+    finally:
+        if unless is None:
+            _checks.extension_checks = before
+
+
 class Policy:
     """Decides; thread-safe. ``file`` is an operator's policy file."""
 
@@ -78,19 +95,23 @@ class Policy:
         """Rules of the file that nothing checks: typing errors, most likely."""
         self._enforcer.suppress_default_change_warnings = True
         self._enforcer.suppress_deprecation_warnings = True
-        defaults = (*BASE_RULES, *rules)
-        for rule in defaults:
-            self._enforcer.register_default(
-                policy.RuleDefault(rule.name, rule.check, description=rule.description)
-            )
-        if file is None:
-            checks = {rule.name: rule.check for rule in defaults}
-            self._enforcer.set_rules(policy.Rules.from_dict(checks), use_conf=False)
-        else:
+        with _own_checks_only(unless=file):
+            self._register((*BASE_RULES, *rules))
+        if file is not None:
             self._load(file)
         self._simple = self._all_simple()
         self._lock = threading.Lock()
         self._known: dict[tuple[str, frozenset[str], bool], bool] = {}
+
+    def _register(self, defaults: tuple[Rule, ...]) -> None:
+        """These are in force, until a file says otherwise."""
+        checks = {rule.name: rule.check for rule in defaults}
+        for rule in defaults:
+            self._enforcer.register_default(
+                policy.RuleDefault(rule.name, rule.check, description=rule.description)
+            )
+        if not self._enforcer.use_conf:
+            self._enforcer.set_rules(policy.Rules.from_dict(checks), use_conf=False)
 
     def _load(self, file: str) -> None:
         """Read the operator's file over the defaults; `ConfigError` where it is wrong."""
