@@ -138,6 +138,7 @@ def test_what_is_worked_on_is_no_finding(api: Api, start: StartManager) -> None:
     assert site.seen() == set()
 
 
+@pytest.mark.every_database
 def test_one_look_is_a_suspicion_two_are_a_finding(api: Api, start: StartManager) -> None:
     """It is confirmed by the second look, and forgotten by the first that does not see it."""
     site = Site(api, start, DriverMode.SINGLE)
@@ -208,16 +209,19 @@ def test_the_old_is_repaired_and_the_young_named(api: Api, start: StartManager) 
 
 
 def test_what_may_hold_data_is_only_named(api: Api, start: StartManager) -> None:
-    """Shares and snapshots of nobody stay, and with them every server of nobody."""
+    """Shares of nobody stay, and with them every server of nobody, and what those have."""
     site = Site(api, start, DriverMode.FLAT)
+    port = replace(STRAY, owner="v")
+    site.plugin.allocate(SubnetRef(key="net-b1"), [port], host="node1")
     start(site.backend, options=replace(BUSY, orphan_seconds=0))
     world = site.driver.world
     world.servers["v"] = FakeServer(addresses=[])
     world.shares["s"] = FakeShare(server="v", size_gib=1, export_id=9, content="data")
-    api.until(lambda: len(found(api)) == 2)
+    api.until(lambda: len(found(api)) == 3)
     until_audited(api)
     assert world.shares["s"].content == "data"
     assert "v" in world.servers
+    assert site.plugin.cloud.port(port) is not None
     assert found(api, FindingState.REPAIRED) == {}
 
 
@@ -272,6 +276,7 @@ def test_several_managers_audit_once(api: Api, start: StartManager) -> None:
     assert len(api.rows("audits")) == 2
 
 
+@pytest.mark.every_database
 def test_off_means_only_when_asked(api: Api, start: StartManager) -> None:
     """With audit_seconds = 0 nobody looks; a repair that is asked for is done, to its end."""
     site = Site(api, start, DriverMode.SINGLE)
@@ -290,6 +295,7 @@ def test_off_means_only_when_asked(api: Api, start: StartManager) -> None:
     assert ("part", "missing_in_ledger") in found(api, FindingState.REPAIRED)
 
 
+@pytest.mark.every_database
 def test_counts_are_of_what_was_found(api: Api) -> None:
     """By backend, kind and direction; what is suspected or repaired does not count."""
     seen = [
@@ -325,3 +331,17 @@ def test_the_table_is_bounded(api: Api) -> None:
         assert every[0].detail == "x" * 300
         findings.replace(tx, HOST, [], knows=lambda _: True, confirm_after=timedelta(0))
         assert findings.of_host(tx, HOST) == []
+
+
+def test_what_nobody_looks_at_any_more_is_forgotten(api: Api) -> None:
+    """Findings of a backend that is no more go after a month, and no others."""
+    seen = [
+        Discrepancy(kind="share", resource_id=name, direction=Direction.MISSING_IN_WORLD)
+        for name in ("old", "new")
+    ]
+    with api.db.write() as tx:
+        findings.replace(tx, HOST, seen, knows=lambda _: True, confirm_after=timedelta(0))
+        old = t.findings.c.resource_id == "old"
+        tx.execute(update(t.findings).where(old).values(last_seen=now() - timedelta(days=31)))
+        assert findings.purge(tx) == 1
+        assert [item.resource_id for item in findings.of_host(tx, HOST)] == ["new"]

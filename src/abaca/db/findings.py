@@ -19,6 +19,8 @@ MOST = 1000
 """So many of one backend are kept; where there are more, something greater is wrong."""
 REPAIRED_KEPT = timedelta(days=7)
 """For how long what was repaired is shown."""
+SEEN_KEPT = timedelta(days=30)
+"""For how long a finding stays though nobody looks any more."""
 NAME = 255
 BATCH = 200
 
@@ -152,6 +154,11 @@ def repaired(tx: Tx, host: str, what: Collection[Discrepancy]) -> None:
             )
         elif len(known) < 2 * MOST:
             tx.execute(insert(findings), [{**_row(host, item, stamp), "repaired_at": stamp}])
+
+
+def purge(tx: Tx) -> int:
+    """Forget what no look has seen for long (of backends that are no more); how many."""
+    return tx.execute(delete(findings).where(findings.c.last_seen < now() - SEEN_KEPT)).rowcount
 
 
 def _row(host: str, item: Discrepancy, stamp: datetime) -> dict[str, object]:

@@ -25,7 +25,6 @@ from abaca.manager.comparison import Comparison, compare, networks_asked
 from abaca.manager.options import ManagerOptions
 from abaca.model.finding import (
     NETWORK,
-    SHARE,
     SHARE_SERVER,
     Audit,
     Direction,
@@ -104,21 +103,22 @@ class AuditHandler:
         """Remove what is provably nobody's and older; tells what is gone."""
         old = {item.key for item in found if item.first_seen <= before}
         due = [item for item in seen.discrepancies if item.key in old]
-        # First the servers, then what they had of the networks.
-        if not any(map(_unknown_share, seen.discrepancies)):
-            yield from self._servers(lease, backend, due)
+        yield from self._servers(lease, backend, seen, due)
         yield from self._parts(lease, backend, due)
+        # What a share server of nobody has of a network is not nobody's while it is there.
+        if not seen.driver_asked or self._has_strange_servers():
+            return
         for network in self._networks(backend):
             lease.check()
             yield from _collect(self.db, network, before)
 
     def _servers(
-        self, lease: Lease, backend: Backend, due: Collection[Discrepancy]
+        self, lease: Lease, backend: Backend, seen: Comparison, due: Collection[Discrepancy]
     ) -> Iterator[Discrepancy]:
-        """Share servers of nobody; never while there are shares of nobody: they may be on them."""
-        for item in due:
-            if item.kind != SHARE_SERVER or item.direction is not Direction.MISSING_IN_LEDGER:
-                continue
+        """Share servers of nobody; never while there are data of nobody: they may be on them."""
+        if any(map(_strange_data, seen.discrepancies)):
+            return
+        for item in filter(_strange_server, due):
             lease.check()
             if self._has_row(backend, item.resource_id):
                 continue
@@ -127,7 +127,18 @@ class AuditHandler:
             except DriverError as error:
                 log.warning("not_repaired", kind=item.kind, what=item.resource_id, error=str(error))
             else:
+                with lease.write() as tx:
+                    findings.repaired(tx, backend.host, [item])
                 yield item
+
+    def _has_strange_servers(self) -> bool:
+        """True if a backend of this manager has share servers that nobody knows."""
+        with self.db.read() as tx:
+            return any(
+                _strange_server(item) and item.repaired_at is None
+                for host in self.backends
+                for item in findings.of_host(tx, host)
+            )
 
     def _has_row(self, backend: Backend, key: str) -> bool:
         """True if it is being taken over just now."""
@@ -168,8 +179,12 @@ def _key(oddity: Oddity) -> tuple[str, str, str]:
     return oddity.kind, oddity.name, str(missing)
 
 
-def _unknown_share(item: Discrepancy) -> bool:
-    return item.kind == SHARE and item.direction is Direction.MISSING_IN_LEDGER
+def _strange_server(item: Discrepancy | Finding) -> bool:
+    return item.kind == SHARE_SERVER and item.direction is Direction.MISSING_IN_LEDGER
+
+
+def _strange_data(item: Discrepancy) -> bool:
+    return item.holds_data and item.direction is Direction.MISSING_IN_LEDGER
 
 
 def _collect(db: Database, network: BackendNetwork, before: datetime) -> Iterator[Discrepancy]:

@@ -126,7 +126,12 @@ def _missing(
     for kind in KINDS:
         known = before.known[kind] | after.known[kind] | busy
         for item in there[kind] - known:
-            yield Discrepancy(kind=kind, resource_id=item, direction=Direction.MISSING_IN_LEDGER)
+            yield Discrepancy(
+                kind=kind,
+                resource_id=item,
+                direction=Direction.MISSING_IN_LEDGER,
+                holds_data=kind != SHARE_SERVER,
+            )
         settled = (before.settled[kind] & after.settled[kind]) - busy
         for item in settled - there[kind]:
             yield Discrepancy(kind=kind, resource_id=item, direction=Direction.MISSING_IN_WORLD)
@@ -141,6 +146,7 @@ def _parts(odd: Sequence[Oddity], busy: frozenset[str]) -> Iterator[Discrepancy]
                 resource_id=item.name,
                 direction=missing,
                 detail=f"of {item.of}" if item.of else "",
+                holds_data=item.holds_data,
             )
 
 

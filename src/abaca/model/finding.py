@@ -54,6 +54,8 @@ class Discrepancy:
     """The ledger's ID, or what the thing is called in the world."""
     direction: Direction
     detail: str = ""
+    holds_data: bool = False
+    """True: data may be lost if it is removed."""
 
     @property
     def key(self) -> tuple[str, str, str]:
