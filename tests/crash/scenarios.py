@@ -177,7 +177,35 @@ def adopted(stage: Stage) -> Stages:
     assert world(stage.folder, "first").servers == {}
 
 
+def with_admins(stage: Stage) -> Stages:
+    """A server has an address of either network, is left and adopted so, and gives both back."""
+    share, _, network = _new_share(stage)
+    yield
+    assert _status(stage.api, share) is ShareStatus.AVAILABLE
+    hidden = [row["is_admin_only"] for row in stage.api.rows("export_locations")]
+    assert sorted(map(bool, hidden)) == [False, True]
+    _ask(stage, lambda tx: tx.execute(update(share_servers).values(is_auto_deletable=False)))
+    stage.api.delete(share)
+    yield
+    ((name, before),) = world(stage.folder, "first").servers.items()
+    _ask(stage, lambda tx: use_case.unmanage(tx, ADMIN, name))
+    yield
+    assert stage.api.rows("allocations") == []
+    foreign = use_case.Foreign(host="node1@first", identifier=name, share_network_id=network)
+    server = _ask(stage, lambda tx: use_case.manage(tx, ADMIN, foreign))
+    yield
+    again = world(stage.folder, "first").servers[name]
+    assert (again.addresses, again.admin_addresses) == (before.addresses, before.admin_addresses)
+    held = [str(row["label"]) for row in stage.api.rows("allocations")]
+    assert sorted(held) == ["admin", "user"]
+    _ask(stage, lambda tx: use_case.delete(tx, ADMIN, server.id))
+    yield
+    assert stage.api.rows("share_servers") == []
+    assert world(stage.folder, "first").servers == {}
+
+
 LIFE = Scenario(life)
+ADMINS = Scenario(with_admins, {"admins": True})
 SPECIAL = {
     "failure.share.give_up": Scenario(refused, {"fail": ["ensure_share:DriverError:99"]}),
     "failure.share.move": Scenario(elsewhere, {"fail": ["ensure_share:StorageFull:99"]}),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import abaca
-from crash.scenarios import LIFE, SPECIAL
+from crash.scenarios import ADMINS, LIFE, SPECIAL
 from support import crash_fake
 from support.crash import World, play
 from support.crash_service import Nursery, nursery, steps_of
@@ -33,6 +33,22 @@ def births() -> Iterator[Nursery]:
 def test_killed_at_step(births: Nursery, tmp_path: Path, step: str, side: str):
     """Killed before or after the step, and started again: all is as if nothing had happened."""
     play(births, tmp_path, FAKE, SPECIAL.get(step, LIFE), f"{step}:{side}")
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        "claim:after",
+        "allocate:after",
+        "record:before",
+        "release:after",
+        "adopt:after",
+        "forget:before",
+    ],
+)
+def test_killed_on_the_admin_network(births: Nursery, tmp_path: Path, point: str):
+    """Killed at the second step of each name, which is for the admin address: the same."""
+    play(births, tmp_path, FAKE, ADMINS, f"network.{point}:2")
 
 
 @pytest.mark.parametrize("side", ["before", "after"])

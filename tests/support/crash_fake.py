@@ -12,7 +12,7 @@ from abaca.db.database import Database
 from abaca.db.networks import DatabaseRegistry
 from abaca.drivers.driver import BackendHost
 from abaca.drivers.fake import FakeDriver, FakeWorld
-from abaca.manager.backend import Backend
+from abaca.manager.backend import Backend, BackendNetwork
 from abaca.modes import DriverMode
 from abaca.network.plugin import PluginHost
 from abaca.network.standalone import StandalonePlugin
@@ -21,6 +21,7 @@ from support.control_plane import Api, backend
 
 MODE = DriverMode.MANAGED
 SECTION = {"service_cidr": "10.254.0.0/16", "segmentation_ids": "2000-2999", "service_prefix": 24}
+ADMINS = {"gateway": "10.66.0.1", "mask": "24"}
 CAPACITY = {"first": 1000.0, "second": 100.0}
 
 
@@ -31,16 +32,37 @@ def backends(
     fail: list[str] | None = None,
     addresses: int = 1,
     rebooted: bool = False,
+    admins: bool = False,
 ) -> list[Backend]:
     """``first``, which gets the shares and the injected faults, and ``second``."""
     made = [
         _backend(db, folder, name, fail=(fail or []) if name == "first" else [], count=addresses)
         for name in CAPACITY
     ]
+    if admins:
+        network = _admins(db)
+        made = [replace(item, admin=network) for item in made]
     for item in made:
         if rebooted and isinstance(item.driver, FakeDriver):
             item.driver.world.reboot()
     return made
+
+
+def _admins(db: Database) -> BackendNetwork:
+    """One network of the administrators' for both."""
+    section, mode = "admins", DriverMode.FLAT
+    plugin = StandalonePlugin.from_config(section, {**ADMINS}, _host(db, mode))
+    return BackendNetwork(section=section, mode=mode, plugin=plugin)
+
+
+def _host(db: Database, mode: DriverMode) -> PluginHost:
+    return PluginHost(
+        name="node1",
+        mode=mode,
+        ledger=DatabaseLedger(db),
+        registry=DatabaseRegistry(db),
+        fabric=None,
+    )
 
 
 def _backend(db: Database, folder: Path, name: str, *, fail: list[str], count: int) -> Backend:
@@ -51,19 +73,12 @@ def _backend(db: Database, folder: Path, name: str, *, fail: list[str], count: i
         "fake_addresses": count,
         "fake_fail": fail,
     }
-    lent = PluginHost(
-        name="node1",
-        mode=MODE,
-        ledger=DatabaseLedger(db),
-        registry=DatabaseRegistry(db),
-        fabric=None,
-    )
     section = f"net-{name}"
     made = backend(
         name,
         MODE,
         driver=FakeDriver.from_config(name, values, host),
-        plugin=StandalonePlugin.from_config(section, {**SECTION}, lent),
+        plugin=StandalonePlugin.from_config(section, {**SECTION}, _host(db, MODE)),
         section=section,
     )
     return replace(made, capabilities={**made.capabilities, SUPPORT: True})

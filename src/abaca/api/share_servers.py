@@ -20,6 +20,7 @@ from abaca.db.share_servers import ServerQuery
 from abaca.model.page import Slice
 from abaca.model.share_network import subnets_in
 from abaca.model.share_server import ShareServer
+from abaca.network.plugin import Allocation, Label
 from abaca.share import share_servers as use_case
 from abaca.states import ServerStatus
 
@@ -174,18 +175,25 @@ def _facts(tx: Tx, server: ShareServer) -> dict[str, str]:
     given = [
         row.allocation for row in allocations.of_server(tx, server.id) if row.allocation is not None
     ]
-    if not given:
-        return facts
-    segments = [item.segment for item in given]
-    return facts | {
-        "network_type": _joined(str(item.network_type) for item in segments),
-        "segmentation_id": _joined(
-            str(item.segmentation_id) for item in segments if item.segmentation_id is not None
-        ),
-        "addresses": _joined(str(address) for item in given for address in item.addresses),
-        "cidr": _joined(str(subnet.cidr) for item in segments for subnet in item.subnets),
-        "mtu": _joined(str(item.mtu) for item in segments),
-    }
+    tenants = [item for item in given if item.claim.label is Label.USER]
+    admins = [item for item in given if item.claim.label is Label.ADMIN]
+    if tenants:
+        segments = [item.segment for item in tenants]
+        facts |= {
+            "network_type": _joined(str(item.network_type) for item in segments),
+            "segmentation_id": _joined(
+                str(item.segmentation_id) for item in segments if item.segmentation_id is not None
+            ),
+            "mtu": _joined(str(item.mtu) for item in segments),
+            **_places(tenants, ""),
+        }
+    return facts | (_places(admins, "admin_") if admins else {})
+
+
+def _places(given: Sequence[Allocation], prefix: str) -> dict[str, str]:
+    cidrs = (str(subnet.cidr) for item in given for subnet in item.segment.subnets)
+    addresses = (str(address) for item in given for address in item.addresses)
+    return {f"{prefix}addresses": _joined(addresses), f"{prefix}cidr": _joined(cidrs)}
 
 
 def _joined(words: Any) -> str:  # noqa: ANN401 - any iterable of strings
