@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from worlds import without_sync
 
 from abaca.db.database import Database
+from abaca.testing.ledger_world import without_sync
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ from worlds import (
     MANAGED,
     fake_subject,
     flat_values,
-    plugin_on,
     register,
     segment,
     standalone_subject,
 )
 
 from abaca.db.database import Database
-from abaca.errors import InvalidNetwork
 from abaca.modes import DriverMode
 from abaca.testing.network_suite import NetworkMakerSuite, NetworkPluginSuite, Subject
 
@@ -22,18 +20,11 @@ IPV6 = {"ipv6_gateway": "fd00:10::1", "ipv6_mask": "64"}
 FEW_IPV6 = {**IPV6, "ipv6_allowed_ip_ranges": ["fd00:10::10-fd00:10::1b"]}
 
 
-class _FlatSuite(NetworkPluginSuite):
-    """In flat mode a section means one network: there is no wrong subnet, only a wrong section."""
-
-    def test_wrong_network(self, subject: Subject, database: Database) -> None:  # type: ignore[override]
-        """A section that can't be used is refused by name, before anything is allocated."""
-        assert subject.subnet.key == "net"
-        with pytest.raises(InvalidNetwork, match="mask"):
-            plugin_on(database, {"gateway": "10.10.0.1"}, DriverMode.FLAT)
-
-
-class TestStandaloneFlat(_FlatSuite):
+@pytest.mark.every_database
+class TestStandaloneFlat(NetworkPluginSuite):
     """IPv4, with ranges."""
+
+    title = "standalone flat"
 
     @pytest.fixture
     def subject(self, database: Database) -> Subject:
@@ -41,18 +32,33 @@ class TestStandaloneFlat(_FlatSuite):
         values = flat_values("10.10.0.10-10.10.0.17", "10.10.0.32/30")
         return standalone_subject(database, values, DriverMode.FLAT, capacity=12)
 
+    @pytest.fixture
+    def wide(self, database: Database) -> Subject:
+        """A /64 beside it."""
+        values = {**flat_values("10.10.0.10-10.10.0.21"), **IPV6}
+        return standalone_subject(database, values, DriverMode.FLAT, capacity=12)
 
-class TestStandaloneFlatIpv6(_FlatSuite):
+
+class TestStandaloneFlatIpv6(NetworkPluginSuite):
     """IPv6 alone."""
+
+    title = "standalone flat IPv6"
 
     @pytest.fixture
     def subject(self, database: Database) -> Subject:
         """Twelve addresses of a /64."""
         return standalone_subject(database, FEW_IPV6, DriverMode.FLAT, capacity=12)
 
+    @pytest.fixture
+    def wide(self, database: Database) -> Subject:
+        """All of the /64."""
+        return standalone_subject(database, IPV6, DriverMode.FLAT, capacity=1 << 63)
 
-class TestStandaloneFlatDual(_FlatSuite):
+
+class TestStandaloneFlatDual(NetworkPluginSuite):
     """Both IP versions at once."""
+
+    title = "standalone flat dual"
 
     @pytest.fixture
     def subject(self, database: Database) -> Subject:
@@ -64,6 +70,8 @@ class TestStandaloneFlatDual(_FlatSuite):
 class TestStandaloneDirect(NetworkPluginSuite):
     """On a tenant's network."""
 
+    title = "standalone direct"
+
     @pytest.fixture
     def subject(self, database: Database) -> Subject:
         """A dual-stack network whose IPv4 side is a /28."""
@@ -74,6 +82,8 @@ class TestStandaloneDirect(NetworkPluginSuite):
 class TestStandaloneRouted(NetworkMakerSuite):
     """On a service network, with a router to the tenant's."""
 
+    title = "standalone routed"
+
     @pytest.fixture
     def subject(self, database: Database) -> Subject:
         """A /28 carved from the supernet."""
@@ -81,10 +91,19 @@ class TestStandaloneRouted(NetworkMakerSuite):
         values = {**MANAGED, "connectivity": "routed"}
         return standalone_subject(database, values, DriverMode.MANAGED, capacity=13, tenant=tenant)
 
+    @pytest.fixture
+    def wide(self, database: Database) -> Subject:
+        """A /64 for a tenant's network of both IP versions."""
+        tenant = register(database, segment("192.168.5.0/24", "fd00:5::/64"))
+        values = {**MANAGED, "connectivity": "routed", "ipv6_service_cidr": "fd00:254::/48"}
+        return standalone_subject(database, values, DriverMode.MANAGED, capacity=13, tenant=tenant)
+
 
 @pytest.mark.every_database
 class TestStandaloneOwn(NetworkMakerSuite):
     """On a network made for a share network that names none."""
+
+    title = "standalone own network"
 
     @pytest.fixture
     def subject(self, database: Database) -> Subject:
@@ -96,19 +115,23 @@ class TestStandaloneOwn(NetworkMakerSuite):
 class TestFakeFlat(NetworkPluginSuite):
     """The fake in flat mode."""
 
+    title = "fake flat"
+
     @pytest.fixture
     def subject(self) -> Subject:
         """A /28."""
         return fake_subject(DriverMode.FLAT, ["10.99.0.0/28"], capacity=13, net_id=None)
 
-    def test_wrong_network(self, subject: Subject) -> None:
-        """A section without a network is refused by name."""
-        plugin = subject.make()
-        assert plugin.faults("fake", {"cidrs": []}, DriverMode.FLAT)
+    @pytest.fixture
+    def wide(self) -> Subject:
+        """A /64."""
+        return fake_subject(DriverMode.FLAT, ["fd00:99::/64"], capacity=1 << 63, net_id=None)
 
 
 class TestFakeManaged(NetworkPluginSuite):
     """The fake on a network that a tenant named, dual stack."""
+
+    title = "fake tenant network"
 
     @pytest.fixture
     def subject(self) -> Subject:
@@ -120,7 +143,10 @@ class TestFakeManaged(NetworkPluginSuite):
 class TestFakeMade(NetworkMakerSuite):
     """The fake on a network of its own."""
 
+    title = "fake own network"
+
     @pytest.fixture
     def subject(self) -> Subject:
-        """A /28."""
-        return fake_subject(DriverMode.MANAGED, ["10.99.0.0/28"], capacity=13, net_id=None)
+        """A /28 and a /64."""
+        cidrs = ["10.99.0.0/28", "fd00:99::/64"]
+        return fake_subject(DriverMode.MANAGED, cidrs, capacity=13, net_id=None)

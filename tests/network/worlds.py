@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import ip_network
+from typing import Any
 
-from sqlalchemy import delete, event, insert, select
+from sqlalchemy import insert
 
 from abaca.db import tables
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
 from abaca.db.networks import DatabaseRegistry, add_tenant_network, remove_tenant_network
+from abaca.errors import NetworkUnavailable
 from abaca.modes import DriverMode
 from abaca.network.fake import MISSING, FakePlugin
 from abaca.network.plugin import (
@@ -25,6 +28,7 @@ from abaca.network.plugin import (
     TenantNetwork,
 )
 from abaca.network.standalone import StandalonePlugin
+from abaca.testing.ledger_world import LedgerWorld, without_sync  # noqa: F401 - for other tests
 from abaca.testing.network_suite import Subject
 from abaca.testing.power import Power
 from abaca.testing.recording_fabric import RecordingFabric
@@ -81,18 +85,6 @@ def plugin_on(
     return StandalonePlugin.from_config(section, values, host)
 
 
-def in_process(url: str, values: Mapping[str, object], mode: DriverMode) -> StandalonePlugin:
-    """As another process of the service has it."""
-    return plugin_on(Database(url), values, mode, fabric=RecordingFabric())
-
-
-def without_sync(database: Database) -> None:
-    """Don't wait for the disk: a killed process loses nothing by it, only a machine would."""
-    event.listen(
-        database.engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA synchronous = OFF")
-    )
-
-
 def url_of(database: Database) -> str:
     """Where another process finds the same database."""
     return database.engine.url.render_as_string(hide_password=False)
@@ -100,12 +92,7 @@ def url_of(database: Database) -> str:
 
 def left_in(database: Database, fabric: RecordingFabric) -> list[str]:
     """Addresses, networks and routers that are there."""
-    with database.read() as tx:
-        held = tx.execute(
-            select(tables.addresses.c.address).where(tables.addresses.c.owner.is_not(None))
-        ).scalars()
-        made = tx.execute(select(tables.made_networks.c.wire)).scalars()
-        return [*held, *made, *fabric.routers()]
+    return LedgerWorld(database=database, fabric=fabric).left()
 
 
 def standalone_subject(
@@ -117,36 +104,21 @@ def standalone_subject(
     tenant: TenantNetwork | None = None,
 ) -> Subject:
     """A standalone section, on a tenant network or (None) flat or with networks of its own."""
-    fabric, power = RecordingFabric(), Power()
     flat = mode is DriverMode.FLAT
-    key = "net" if flat else str(uuid.uuid4())
-    subnet = SubnetRef(
-        key=key, project_id=PROJECT, net_id=tenant.id if tenant is not None else None
-    )
-
-    def lose(found: Allocation) -> None:
-        with database.write() as tx:
-            tx.execute(
-                delete(tables.addresses).where(
-                    tables.addresses.c.owner == found.claim.owner,
-                    tables.addresses.c.address == str(found.addresses[0]),
-                )
-            )
 
     def vanish() -> None:
         if tenant is not None:
             remove_tenant_network(database, tenant.id)
 
-    return Subject(
-        make=lambda: plugin_on(database, values, mode, fabric=fabric, power=power),
-        subnet=subnet,
+    return LedgerWorld(database=database).subject(
+        StandalonePlugin,
+        values,
+        mode,
         capacity=capacity,
-        wrong=SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id="no-such-network"),
-        power=power,
-        lose=lose,
+        net_id=tenant.id if tenant is not None else None,
         vanish=vanish,
-        left=lambda: left_in(database, fabric),
-        in_process=functools.partial(in_process, url_of(database), dict(values), mode),
+        wrong_net_id=None if flat else "no-such-network",
+        wrong_values={"gateway": "10.10.0.1"} if flat else {"connectivity": "winding"},
     )
 
 
@@ -155,29 +127,35 @@ def fake_subject(
 ) -> Subject:
     """A fake section with a cloud of its own."""
     power, section = Power(), f"fake-{uuid.uuid4()}"
-    host = PluginHost(
-        name="host1",
-        mode=mode,
-        ledger=_Unused(),
-        registry=_Unused(),
-        fabric=None,  # type: ignore[arg-type]
-    )
+    lent: Any = _Unused()
+    host = PluginHost(name="host1", mode=mode, ledger=lent, registry=lent, fabric=None)
 
-    def make() -> FakePlugin:
-        plugin = FakePlugin.from_config(section, {"cidrs": cidrs}, host)
+    def make(values: Mapping[str, object]) -> FakePlugin:
+        plugin = FakePlugin.from_config(section, values, host)
         plugin.cloud.after = power.tick
         return plugin
 
-    cloud = make().cloud
+    values: dict[str, object] = {"cidrs": cidrs}
+    wrong_values: dict[str, object] = {"cidrs": []}
+    flat = mode is DriverMode.FLAT
+    cloud = make(values).cloud
+    subnet = SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=net_id)
 
     def lose(found: Allocation) -> None:
         cloud.ports = [item for item in cloud.ports if item.claim != found.claim]
 
+    @contextmanager
+    def down() -> Iterator[FakePlugin]:
+        with cloud.failing(NetworkUnavailable("nobody answers")):
+            yield make(values)
+
     return Subject(
-        make=make,
-        subnet=SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=net_id),
+        make=lambda: make(values),
+        mode=mode,
+        subnet=subnet,
         capacity=capacity,
-        wrong=SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=MISSING),
+        wrong=lambda: (make(wrong_values if flat else values), replace(subnet, net_id=MISSING)),
+        wrong_values=wrong_values,
         power=power,
         lose=lose,
         vanish=lambda: None,
@@ -185,6 +163,7 @@ def fake_subject(
             *(str(item.allocation.id) for item in cloud.ports if item.claim is not None),
             *(key for key in cloud.networks if key.startswith("made:")),
         ],
+        faults={"down": down},
     )
 
 

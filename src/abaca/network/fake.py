@@ -68,6 +68,7 @@ class FakeCloud:
         """Seconds that a verb takes."""
         self.after: Callable[[str], None] = lambda _verb: None
         """Called when a verb is done, before the caller knows: may raise."""
+        self._down: NetworkError | None = None
         self._faults: dict[str, deque[NetworkError]] = defaultdict(deque)
         self._lock = threading.RLock()
 
@@ -76,11 +77,22 @@ class FakeCloud:
         self._faults[verb].extend(faults)
 
     @contextmanager
+    def failing(self, fault: NetworkError) -> Iterator[None]:
+        """Inside, every call fails with it, and changes nothing."""
+        self._down = fault
+        try:
+            yield
+        finally:
+            self._down = None
+
+    @contextmanager
     def call(self, verb: str) -> Iterator[None]:
         """One remote call; what is inside happens there, undisturbed by others."""
         time.sleep(self.delays.get(verb, 0))
         with self._lock:
             self.calls.append(verb)
+            if self._down is not None:
+                raise self._down
             if self._faults[verb]:
                 raise self._faults[verb].popleft()
             yield

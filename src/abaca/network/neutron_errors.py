@@ -125,6 +125,7 @@ def _retried() -> tuple[type[BaseException], ...]:
         *(sdk.InvalidResponse, sdk.ConflictException, sdk.PreconditionFailedException),
         *(sdk.ResourceTimeout, sdk.ResourceFailure, sdk.ServiceDiscoveryException),
         *(sdk.HttpException, requests.RequestException, OSError),
+        requests.cookies.CookieConflictError,
         # What they stumble over in an answer that is not what they expect.
         *(ValueError, TypeError, AttributeError, LookupError),
     )

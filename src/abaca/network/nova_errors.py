@@ -88,6 +88,7 @@ def _for_later() -> tuple[type[BaseException], ...]:
         ksa.TooManyRequests,
         # What keystoneauth lets through, or stumbles over in an answer.
         requests.RequestException,
+        requests.cookies.CookieConflictError,
         OSError,
         ValueError,
         TypeError,

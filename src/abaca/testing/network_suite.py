@@ -8,21 +8,25 @@ A plugin passes with one small test file::
             return Subject(...)
 
 and, if it makes networks, a subclass of `NetworkMakerSuite` instead. Every case
-gets a subject of its own, with nothing allocated.
+gets a subject of its own, with nothing allocated. `abaca.testing.ledger_world`
+makes the subject of a plugin that keeps its addresses in the ledger.
+
+Each case is of one of the `abaca.testing.kinds`; the pytest plugin
+`abaca.testing.conformance` tells which kinds a plugin has passed.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import ClassVar, cast
 
 import pytest
-import tenacity
 
 from abaca.errors import (
     AddressesExhausted,
@@ -30,7 +34,6 @@ from abaca.errors import (
     AllocationLost,
     InvalidNetwork,
     NetworkNotFound,
-    NetworkUnavailable,
 )
 from abaca.network.plugin import (
     Allocation,
@@ -39,101 +42,35 @@ from abaca.network.plugin import (
     Label,
     NetworkMaker,
     NetworkPlugin,
+    PluginHost,
     ShowsOrphans,
     SubnetRef,
 )
-from abaca.testing.power import Power, PowerCut
+from abaca.testing.kinds import Kind, case
+from abaca.testing.libraries import instance, libraries
+from abaca.testing.network_outage import Scene, foreign, outages
+from abaca.testing.network_subject import (
+    REMOTE_FAULTS,
+    Subject,
+    allocate,
+    allocate_on,
+    claims,
+    in_other_process,
+    release,
+)
+from abaca.testing.power import PowerCut
+
+__all__ = ["NetworkMakerSuite", "NetworkPluginSuite", "Subject", "allocate", "claims", "release"]
 
 MOST_CALLS = 60
 """More calls to the outside than any verb needs for two claims."""
 OWNERS = 8
-PATIENCE_SECONDS = 20
-R = TypeVar("R")
+_Work = Callable[[Subject, Sequence[Claim]], object]
+HALF_OF_IPV6 = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A plugin in a small world of its own, and what the suite must be able to do there."""
-
-    make: Callable[[], NetworkPlugin]
-    """Another instance on the same world: another process, or the same after a restart."""
-    subnet: SubnetRef
-    capacity: int
-    """How many addresses share servers can have there; at least 12."""
-    wrong: SubnetRef
-    """Names a network that can't be used."""
-    power: Power
-    """Ticks after each call that the plugin makes to the outside."""
-    lose: Callable[[Allocation], None]
-    """Delete the thing behind an allocation, behind the plugin's back."""
-    vanish: Callable[[], None]
-    """Delete the network that ``subnet`` names, if a tenant could."""
-    left: Callable[[], Collection[str]]
-    """What of the plugin's is in the world: ports, addresses, networks, routers."""
-    in_process: Callable[[], NetworkPlugin] | None = None
-    """As ``make``, able to travel to another process; None where the world is in memory."""
-    host: str = "host1"
-
-
-def claims(
-    subject: Subject, count: int, *, owner: str | None = None, label: Label = Label.USER
-) -> list[Claim]:
-    """Claims of one share server, a new one if none is named."""
-    owner = owner or str(uuid.uuid4())
-    return [
-        Claim(owner=owner, label=label, subnet=subject.subnet.key, index=index)
-        for index in range(count)
-    ]
-
-
-def allocate(
-    subject: Subject, wanted: Sequence[Claim], plugin: NetworkPlugin | None = None
-) -> list[Allocation]:
-    """As the helper does: the network first, then the addresses; again while unavailable."""
-    return _allocate(plugin or subject.make(), subject.subnet, wanted, subject.host)
-
-
-def _allocate(
-    plugin: NetworkPlugin, subnet: SubnetRef, wanted: Sequence[Claim], host: str
-) -> list[Allocation]:
-    def attempt() -> list[Allocation]:
-        if isinstance(plugin, NetworkMaker):
-            plugin.ensure_network(subnet, host=host)
-        return plugin.allocate(subnet, wanted, host=host)
-
-    return _patiently(attempt)
-
-
-def release(subject: Subject, held: Collection[Claim]) -> None:
-    """As the helper does at removal of the last server: the addresses, then the network."""
-    plugin = subject.make()
-    _patiently(lambda: plugin.release(held))
-    if isinstance(plugin, NetworkMaker):
-        maker: NetworkMaker = plugin
-        _patiently(lambda: maker.remove_network(subject.subnet, host=subject.host))
-
-
-def _patiently(work: Callable[[], R]) -> R:
-    """What has not converged is tried again: two may be in each other's way for a moment."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(NetworkUnavailable),
-        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
-        stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
-        reraise=True,
-    )(work)
-
-
-def _in_other_process(
-    subject: tuple[Callable[[], NetworkPlugin], SubnetRef, str], owners: Sequence[str]
-) -> list[str]:
-    make, subnet, host = subject
-    plugin = make()
-    found = []
-    for owner in owners:
-        claim = Claim(owner=owner, label=Label.USER, subnet=subnet.key, index=0)
-        for item in _allocate(plugin, subnet, [claim], host):
-            found += [str(address) for address in item.addresses]
-    return found
+def _describe(plugin: NetworkPlugin, subnet: SubnetRef) -> None:
+    plugin.describe(subnet)
 
 
 def _outside(found: Allocation) -> IPAddress:
@@ -141,14 +78,40 @@ def _outside(found: Allocation) -> IPAddress:
     return found.segment.subnets[0].cidr[-1] + 1
 
 
+def _interrupted(subject: Subject, calls: int, wanted: Sequence[Claim], work: _Work) -> bool:
+    """Do it, and cut the power after so many calls to the outside; True if there were as many."""
+    subject.power.cut_after(calls)
+    try:
+        work(subject, wanted)
+    except PowerCut:
+        return True
+    finally:
+        subject.power.cut_after(None)
+    return False
+
+
 class NetworkPluginSuite:
     """What every plugin promises."""
+
+    title: ClassVar[str] = ""
+    """The plugin's name in the report, with the way it is used; the class's name if empty."""
 
     @pytest.fixture
     def subject(self) -> Subject:
         """The plugin under test; to be overridden."""
         raise NotImplementedError
 
+    @pytest.fixture
+    def small(self, subject: Subject) -> Subject:
+        """The same with few addresses, for the cases that take them all; to save time."""
+        return subject
+
+    @pytest.fixture
+    def wide(self, subject: Subject) -> Subject:
+        """The same on a network with a /64; to be overridden where ``subject`` has none."""
+        return subject
+
+    @case(Kind.ADDRESSES)
     def test_one_address_per_claim_and_subnet(self, subject: Subject) -> None:
         """Each claim gets an address in each subnet, never a reserved one, none twice."""
         wanted = claims(subject, 3)
@@ -163,33 +126,39 @@ class NetworkPluginSuite:
                 assert address not in seen
                 seen.add(address)
 
+    @case(Kind.ADDRESSES)
     def test_description_is_what_allocations_say(self, subject: Subject) -> None:
         """`describe` and every allocation name the same segment."""
         found = allocate(subject, claims(subject, 2))
         described = subject.make().describe(subject.subnet)
         assert {item.segment for item in found} == {described}
 
+    @case(Kind.OUTAGE)
     def test_status_is_fine(self, subject: Subject) -> None:
         """A plugin that can allocate says so."""
         assert subject.make().status() is None  # type: ignore[func-returns-value]
 
+    @case(Kind.REPEATED)
     def test_twice_gives_equal(self, subject: Subject) -> None:
         """The same claims get the same allocations, from another instance too."""
         wanted = claims(subject, 2)
         assert allocate(subject, wanted) == allocate(subject, wanted)
 
+    @case(Kind.MORE)
     def test_more_indexes_keep_the_first(self, subject: Subject) -> None:
         """Asking for more later leaves what was given."""
         wanted = claims(subject, 3)
         first = allocate(subject, wanted[:1])
         assert allocate(subject, wanted)[:1] == first
 
-    def test_networks_have_no_order_of_claims(self, subject: Subject) -> None:
+    @case(Kind.REPEATED)
+    def test_answers_have_the_order_of_the_claims(self, subject: Subject) -> None:
         """Allocations answer the claims in the order they were asked in."""
         wanted = claims(subject, 3)
         found = allocate(subject, wanted)
         assert allocate(subject, wanted[::-1]) == found[::-1]
 
+    @case(Kind.TOGETHER)
     def test_many_owners_in_threads(self, subject: Subject) -> None:
         """Owners that allocate at the same time get different addresses."""
         plugin = subject.make()
@@ -202,6 +171,7 @@ class NetworkPluginSuite:
         for position in range(len(found[0].addresses)):
             assert len({item.addresses[position] for item in found}) == OWNERS
 
+    @case(Kind.TOGETHER)
     def test_many_owners_in_processes(self, subject: Subject) -> None:
         """Processes that allocate at the same time get different addresses.
 
@@ -213,13 +183,14 @@ class NetworkPluginSuite:
         work = [(world, owners[::2]), (world, owners[1::2])]
         if subject.in_process is None:
             with ThreadPoolExecutor(2) as threads:
-                parts = list(threads.map(lambda item: _in_other_process(*item), work))
+                parts = list(threads.map(lambda item: in_other_process(*item), work))
         else:
             with multiprocessing.get_context("spawn").Pool(2) as pool:
-                parts = pool.starmap(_in_other_process, work, chunksize=1)
+                parts = pool.starmap(in_other_process, work, chunksize=1)
         found = [address for part in parts for address in part]
         assert len(found) == len(set(found)) == OWNERS * per_subnet
 
+    @case(Kind.LABELS)
     def test_labels_are_released_apart(self, subject: Subject) -> None:
         """Releasing a server's user addresses leaves its admin ones."""
         user = claims(subject, 1)
@@ -230,60 +201,41 @@ class NetworkPluginSuite:
         subject.make().check(kept)
         assert allocate(subject, admin) == kept
 
-    def test_power_cut_while_allocating(self, subject: Subject) -> None:
-        """Cut after any outside call, a repeated allocate gives all, and release leaves nothing."""
+    @case(Kind.CRASH)
+    def test_power_cut_and_done_again(self, subject: Subject) -> None:
+        """Cut after any outside call, a repeated allocate gives all; a repeated release takes all.
+
+        Of one server's addresses the cuts are tried in both, one call later each time.
+        """
+        allocating = releasing = True
         for calls in range(1, MOST_CALLS):
             wanted = claims(subject, 2)
-            subject.power.cut_after(calls)
-            try:
-                allocate(subject, wanted)
-                cut = False
-            except PowerCut:
-                cut = True
-            subject.power.cut_after(None)
+            if allocating:
+                allocating = _interrupted(subject, calls, wanted, allocate)
+                assert allocating or calls > 1, "the power never ticked"
             found = allocate(subject, wanted)
             assert [item.claim for item in found] == wanted
             assert allocate(subject, wanted) == found
+            if releasing:
+                releasing = _interrupted(subject, calls, wanted, release)
             release(subject, wanted)
             assert not list(subject.left())
-            if not cut:
-                assert calls > 1, "the power never ticked"
+            if not allocating and not releasing:
                 return
-        pytest.fail(f"allocate makes more than {MOST_CALLS} outside calls for two claims")
+        pytest.fail(f"two claims take more than {MOST_CALLS} outside calls")
 
+    @case(Kind.CRASH)
     def test_power_cut_before_release(self, subject: Subject) -> None:
         """What a cut allocate left behind is released by its claims alone."""
         for calls in range(1, MOST_CALLS):
             wanted = claims(subject, 2)
-            subject.power.cut_after(calls)
-            try:
-                allocate(subject, wanted)
-                cut = False
-            except PowerCut:
-                cut = True
-            subject.power.cut_after(None)
+            cut = _interrupted(subject, calls, wanted, allocate)
             release(subject, wanted)
             assert not list(subject.left())
             if not cut:
                 return
 
-    def test_power_cut_while_releasing(self, subject: Subject) -> None:
-        """Cut after any outside call and repeated, release leaves nothing."""
-        for calls in range(1, MOST_CALLS):
-            wanted = claims(subject, 2)
-            allocate(subject, wanted)
-            subject.power.cut_after(calls)
-            try:
-                release(subject, wanted)
-                cut = False
-            except PowerCut:
-                cut = True
-            subject.power.cut_after(None)
-            release(subject, wanted)
-            assert not list(subject.left())
-            if not cut:
-                return
-
+    @case(Kind.RELEASE)
     def test_release_of_the_unknown(self, subject: Subject) -> None:
         """Releasing what never was, or is gone already, succeeds."""
         wanted = claims(subject, 2)
@@ -293,6 +245,7 @@ class NetworkPluginSuite:
         release(subject, wanted)
         assert not list(subject.left())
 
+    @case(Kind.RELEASE)
     def test_release_after_the_network_vanished(self, subject: Subject) -> None:
         """A network that its tenant deleted does not keep a server from being removed."""
         wanted = claims(subject, 2)
@@ -301,50 +254,87 @@ class NetworkPluginSuite:
         release(subject, wanted)
         assert not list(subject.left())
 
-    def test_full_then_released(self, subject: Subject) -> None:
+    @case(Kind.FULL)
+    def test_full_then_released(self, small: Subject) -> None:
         """The pool gives all it has, then AddressesExhausted; a released address comes back."""
-        held = [claims(subject, 1)[0] for _ in range(subject.capacity)]
-        for claim in held:
-            allocate(subject, [claim])
-        late = claims(subject, 1)
+        held = claims(small, small.capacity - 1)
+        found = allocate(small, held)
+        allocate(small, claims(small, 1))
+        late = claims(small, 1)
         with pytest.raises(AddressesExhausted):
-            allocate(subject, late)
-        subject.make().release(late)
-        freed = allocate(subject, held[3:4])[0].addresses
-        subject.make().release(held[3:4])
+            allocate(small, late)
+        small.make().release([*late, held[2]])
         # Of two subnets one may have more room.
-        assert set(allocate(subject, late)[0].addresses) & set(freed)
+        assert set(allocate(small, late)[0].addresses) & set(found[2].addresses)
 
-    def test_failed_allocate_is_released(self, subject: Subject) -> None:
+    @case(Kind.FULL)
+    def test_failed_allocate_is_released(self, small: Subject) -> None:
         """Too many claims at once fail, and after release all addresses are free again."""
-        many = claims(subject, subject.capacity + 1)
+        many = claims(small, small.capacity + 1)
         with pytest.raises(AddressesExhausted):
-            allocate(subject, many)
-        release(subject, many)
-        assert not list(subject.left())
-        assert len(allocate(subject, many[: subject.capacity])) == subject.capacity
+            allocate(small, many)
+        release(small, many)
+        assert not list(small.left())
+        assert len(allocate(small, many[: small.capacity])) == small.capacity
 
+    @case(Kind.WRONG)
     def test_wrong_network(self, subject: Subject) -> None:
         """A network that can't be used is named as such, and not as full."""
-        wrong = replace(subject, subnet=subject.wrong)
+        wanted = claims(subject, 1)
         with pytest.raises((InvalidNetwork, NetworkNotFound)):
-            allocate(wrong, claims(wrong, 1))
+            allocate_on(*subject.wrong(), wanted, subject.host)
         with pytest.raises((InvalidNetwork, NetworkNotFound)):
-            subject.make().describe(subject.wrong)
+            _describe(*subject.wrong())
 
-    def test_adopt_free_addresses(self, subject: Subject) -> None:
+    @case(Kind.WRONG)
+    def test_wrong_section(self, subject: Subject) -> None:
+        """A section with faults is told by name, one line each, and no instance is made of it."""
+        cls, values = type(subject.make()), subject.wrong_values
+        lines = cls.faults("wrong", values, subject.mode)
+        assert lines
+        assert [line for line in lines if not line.startswith("[wrong] ")] == []
+        assert cls.faults("wrong", values, subject.mode) == lines
+        # Nothing that it is lent is touched.
+        unlent = cast(
+            "PluginHost",
+            SimpleNamespace(name=subject.host, mode=subject.mode),
+        )
+        with pytest.raises(InvalidNetwork):
+            cls.from_config("wrong", values, unlent)
+
+    @case(Kind.OUTAGE)
+    def test_the_outside_fails(self, subject: Subject) -> None:
+        """Whatever fails there, no verb breaks or pretends; afterwards all goes on as before."""
+        assert subject.faults
+        if libraries(type(subject.make())):
+            assert set(subject.faults) >= REMOTE_FAULTS
+        outages(subject)
+
+    @case(Kind.EXCEPTIONS)
+    def test_every_foreign_exception_is_mapped(self, subject: Subject) -> None:
+        """Whatever a library raises, an error of the contract comes out; no library is left out."""
+        placed = {cls.__module__.partition(".")[0] for cls in subject.foreign}
+        assert libraries(type(subject.make())) <= placed, "their exceptions are not in `foreign`"
+        scene = Scene.on(subject)
+        for cls in subject.foreign:
+            foreign(scene, instance(cls))
+        subject.make().check(scene.found)
+
+    @case(Kind.ADOPT)
+    def test_adopt_free_addresses(self, small: Subject) -> None:
         """Addresses in use are taken over as they are, and nobody else gets them."""
-        probe = claims(subject, 1)
-        address = allocate(subject, probe)[0].addresses[0]
-        subject.make().release(probe)
-        claim = claims(subject, 1)[0]
-        found = subject.make().adopt(subject.subnet, {address: claim})
+        probe = claims(small, 1)
+        address = allocate(small, probe)[0].addresses[0]
+        small.make().release(probe)
+        claim = claims(small, 1)[0]
+        found = small.make().adopt(small.subnet, {address: claim})
         assert address in found[0].addresses
-        assert subject.make().adopt(subject.subnet, {address: claim}) == found
-        assert allocate(subject, [claim]) == found
-        others = [allocate(subject, claims(subject, 1))[0] for _ in range(subject.capacity - 1)]
+        assert small.make().adopt(small.subnet, {address: claim}) == found
+        assert allocate(small, [claim]) == found
+        others = allocate(small, claims(small, small.capacity - 1))
         assert address not in {item for other in others for item in other.addresses}
 
+    @case(Kind.ADOPT)
     def test_adopt_refuses(self, subject: Subject) -> None:
         """Gateway, foreign addresses and those of another network can't be adopted."""
         other = allocate(subject, claims(subject, 1))[0]
@@ -355,21 +345,23 @@ class NetworkPluginSuite:
                 subject.make().adopt(subject.subnet, {address: claims(subject, 1)[0]})
         subject.make().check([other])
 
-    def test_forget(self, subject: Subject) -> None:
+    @case(Kind.FORGET)
+    def test_forget(self, small: Subject) -> None:
         """A forgotten address is not collected, not given out, and can be adopted again."""
-        wanted = claims(subject, 1)
-        address = allocate(subject, wanted)[0].addresses[0]
-        subject.make().forget(wanted)
-        subject.make().forget(wanted)
-        assert subject.make().collect([], _later()) == []
-        others = [allocate(subject, claims(subject, 1))[0] for _ in range(subject.capacity - 1)]
+        wanted = claims(small, 1)
+        address = allocate(small, wanted)[0].addresses[0]
+        small.make().forget(wanted)
+        small.make().forget(wanted)
+        assert small.make().collect([], _later()) == []
+        others = allocate(small, claims(small, small.capacity - 1))
         assert address not in {item for other in others for item in other.addresses}
         with pytest.raises(AddressesExhausted):
-            allocate(subject, claims(subject, 1))
-        subject.make().release([others[0].claim])
-        claim = claims(subject, 1)[0]
-        assert address in subject.make().adopt(subject.subnet, {address: claim})[0].addresses
+            allocate(small, claims(small, 1))
+        small.make().release([others[0].claim])
+        claim = claims(small, 1)[0]
+        assert address in small.make().adopt(small.subnet, {address: claim})[0].addresses
 
+    @case(Kind.COLLECT)
     def test_collect(self, subject: Subject) -> None:
         """An orphan goes, as was said before; what is young or in ``keep`` stays."""
         kept, orphan = claims(subject, 1), claims(subject, 1)
@@ -387,6 +379,7 @@ class NetworkPluginSuite:
             subject.make().check(lost)
         assert subject.make().collect(kept, _later()) == []
 
+    @case(Kind.LOST)
     def test_check_after_loss(self, subject: Subject) -> None:
         """`check` tells the lost from the usable."""
         kept, gone = (allocate(subject, claims(subject, 1)) for _ in range(2))
@@ -396,13 +389,18 @@ class NetworkPluginSuite:
             subject.make().check(gone)
         subject.make().check(kept)
 
-    def test_no_range_is_walked_through(self, subject: Subject) -> None:
-        """Allocations end, however large the subnet: walking through a /64 never would."""
-        plugin = subject.make()
+    @case(Kind.IPV6)
+    def test_no_range_is_walked_through(self, wide: Subject) -> None:
+        """Allocations on a /64 end, after a few calls: walking through it never would."""
+        plugin = wide.make()
+        before = wide.power.calls
         for _ in range(3):
-            found = allocate(subject, wanted := claims(subject, 2), plugin)
+            found = allocate(wide, wanted := claims(wide, 2), plugin)
             assert [item.claim for item in found] == list(wanted)
+            cidrs = [item.cidr for item in found[0].segment.subnets]
+            assert any(item.version == 6 and item.prefixlen <= HALF_OF_IPV6 for item in cidrs)  # noqa: PLR2004
             plugin.release(wanted)
+        assert wide.power.calls - before < 3 * MOST_CALLS
 
 
 class NetworkMakerSuite(NetworkPluginSuite):
@@ -414,6 +412,7 @@ class NetworkMakerSuite(NetworkPluginSuite):
         assert isinstance(plugin, NetworkMaker)
         return plugin
 
+    @case(Kind.REPEATED)
     def test_ensure_network_twice(self, subject: Subject) -> None:
         """The second call changes nothing."""
         self._maker(subject).ensure_network(subject.subnet, host=subject.host)
@@ -421,6 +420,7 @@ class NetworkMakerSuite(NetworkPluginSuite):
         self._maker(subject).ensure_network(subject.subnet, host=subject.host)
         assert (subject.make().describe(subject.subnet), sorted(subject.left())) == first
 
+    @case(Kind.RELEASE)
     def test_remove_network_twice(self, subject: Subject) -> None:
         """Nothing is left after the first, and the second succeeds."""
         self._maker(subject).ensure_network(subject.subnet, host=subject.host)
@@ -428,6 +428,7 @@ class NetworkMakerSuite(NetworkPluginSuite):
             self._maker(subject).remove_network(subject.subnet, host=subject.host)
             assert not list(subject.left())
 
+    @case(Kind.ADDRESSES)
     def test_networks_of_subnets_differ(self, subject: Subject) -> None:
         """Two share network subnets never share a wire of the plugin's own."""
         other = replace(subject.subnet, key=str(uuid.uuid4()))

@@ -14,6 +14,8 @@ class Power:
     """Counts calls that changed or asked the world; cuts after the one it was told."""
 
     def __init__(self) -> None:
+        self.calls = 0
+        """So many were done."""
         self._left: int | None = None
 
     def cut_after(self, calls: int | None) -> None:
@@ -22,6 +24,7 @@ class Power:
 
     def tick(self, _call: str = "") -> None:
         """One call is done."""
+        self.calls += 1
         if self._left is None:
             return
         self._left -= 1

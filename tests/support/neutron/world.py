@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from requests import PreparedRequest, Response
@@ -16,8 +18,10 @@ from abaca.network.neutron import NeutronPlugin
 from abaca.network.neutron_config import Settings
 from abaca.network.neutron_remote import Remote
 from abaca.network.plugin import Allocation, PluginHost, SubnetRef
-from abaca.testing.network_suite import Subject
+from abaca.testing.network_subject import REMOTE_FAULTS, Subject
 from abaca.testing.power import Power
+from support.fault_proxy import FAULTS, Fault, fault_proxy
+from support.foreign import openstacksdk, raise_on
 from support.neutron.server import AGENT_HOST
 
 SERVICE_PROJECT = "a" * 32
@@ -187,14 +191,37 @@ def subject(
     def lose(found: Allocation) -> None:
         cloud.call("DELETE", f"/ports/{found.id}")
 
+    def wrong() -> tuple[NeutronPlugin, SubnetRef]:
+        if flat:
+            return plugin_on({**section, "network": "no-such-network"}, mode), subnet
+        return plugin_on(section, mode), replace(subnet, net_id="no-such-network", subnet_id=None)
+
+    @contextmanager
+    def failing(fault: Fault) -> Iterator[NeutronPlugin]:
+        patience = 0.1 if fault.delay else 60
+        with fault_proxy(cloud.url) as proxy, proxy.failing(fault):
+            changed = {"endpoint_override": proxy.url, "request_timeout": patience}
+            yield plugin_on({**section, **changed}, mode)
+
+    @contextmanager
+    def raising(error: Exception) -> Iterator[NeutronPlugin]:
+        plugin = plugin_on(section, mode)
+        raise_on(plugin.remote.session().session, error)
+        yield plugin
+
     return Subject(
         make=lambda: plugin_on(section, mode, power),
+        mode=mode,
         subnet=subnet,
         capacity=capacity,
-        wrong=SubnetRef(key=str(uuid.uuid4()), project_id=TENANT, net_id="no-such-network"),
+        wrong=wrong,
+        wrong_values={**section, "owner_tag": ""},
         power=power,
         lose=lose,
         vanish=lambda: cloud.clear(network["id"]),
         left=lambda: cloud.left(str(section["owner_tag"])),
+        faults={name: functools.partial(failing, FAULTS[name]) for name in REMOTE_FAULTS},
+        foreign=openstacksdk(),
+        raising=raising,
         in_process=functools.partial(plugin_on, section, mode),
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from ipaddress import ip_address
 
 from sqlalchemy import delete, select
@@ -18,8 +20,10 @@ from abaca.network.nova import NovaPlugin
 from abaca.network.nova_api import NovaApi
 from abaca.network.nova_config import Settings
 from abaca.network.plugin import Allocation, PluginHost, SubnetRef
-from abaca.testing.network_suite import Subject
+from abaca.testing.network_subject import REMOTE_FAULTS, Subject
 from abaca.testing.power import Power
+from support.fault_proxy import FAULTS, fault_proxy
+from support.foreign import keystoneauth, raise_on
 from support.nova.server import ADMIN, PROJECT, NovaServer
 
 MISSING = "99999999-9999-4999-8999-999999999999"
@@ -103,15 +107,40 @@ def nova_subject(
             owner = tables.addresses.c.owner == found.claim.owner
             tx.execute(delete(tables.addresses).where(owner))
 
+    subnet = SubnetRef(key=key, project_id=PROJECT, net_id=None if flat else network)
+
+    def wrong() -> tuple[NovaPlugin, SubnetRef]:
+        if flat:
+            return plugin_on(database, {**whole, "network": MISSING}, mode), subnet
+        return plugin_on(database, whole, mode), replace(subnet, net_id=MISSING)
+
+    @contextmanager
+    def failing(name: str) -> Iterator[NovaPlugin]:
+        patience = 0.2 if name == "slow" else 60.0
+        with fault_proxy(nova.url) as proxy, proxy.failing(FAULTS[name]):
+            section = access(proxy.url, **{**values, "request_timeout": patience})
+            yield plugin_on(database, section, mode)
+
+    @contextmanager
+    def raising(error: Exception) -> Iterator[NovaPlugin]:
+        plugin = plugin_on(database, whole, mode)
+        raise_on(plugin._api._adapter.session.session, error)
+        yield plugin
+
     return Subject(
         make=lambda: plugin_on(database, whole, mode, power=power),
-        subnet=SubnetRef(key=key, project_id=PROJECT, net_id=None if flat else network),
+        mode=mode,
+        subnet=subnet,
         capacity=capacity,
-        wrong=SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=MISSING),
+        wrong=wrong,
+        wrong_values={**whole, "allowed_ip_ranges": ["10.0.0.9-10.0.0.1"]},
         power=power,
         lose=lose,
         vanish=lambda: nova.remove_network(network),
         left=lambda: left_in(nova, database),
+        faults={name: functools.partial(failing, name) for name in REMOTE_FAULTS},
+        foreign=keystoneauth(),
+        raising=raising,
         in_process=functools.partial(
             in_process, database.engine.url.render_as_string(hide_password=False), whole, mode
         ),
