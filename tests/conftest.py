@@ -1,4 +1,4 @@
-"""What tests of every kind may ask for: a database, on each server that Abaca runs on.
+"""What tests of every kind may ask for: databases, on each server that Abaca runs on; clients.
 
 A test that is marked ``every_database`` runs once on each (the environment variable
 ``ABACA_TEST_DATABASES`` names fewer), every other test on SQLite.
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.databases import Databases, wanted
+from support.openstack_client import OpenStackClient
 
 EMPTY, READY = "empty_url", "database_url"
 
@@ -31,6 +32,14 @@ def databases() -> Iterator[Databases]:
     servers = Databases()
     yield servers
     servers.close()
+
+
+@pytest.fixture(scope="session")
+def openstack_client() -> Iterator[OpenStackClient]:
+    """The `openstack` command of this test process."""
+    client = OpenStackClient()
+    yield client
+    client.close()
 
 
 @pytest.fixture

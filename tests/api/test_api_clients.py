@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,9 +23,9 @@ from abaca.identity.accounts import Accounts
 from abaca.identity.login import Login
 from abaca.identity.passwords import Failures, Hasher
 from abaca.identity.tokens import Tokens
+from support.openstack_client import OpenStackClient
 
 PASSWORD = "correct horse"
-SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -36,12 +33,12 @@ class Live:
     """A listening API; ``auth_url`` is all that a client is told."""
 
     url: str
+    client: OpenStackClient
 
-    def environment(self, user: str, project: str, path: str = "/identity") -> dict[str, str]:
+    def environment(self, user: str, project: str) -> dict[str, str]:
         """What `openstack` reads."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("OS_")}
-        return kept | {
-            "OS_AUTH_URL": f"{self.url}{path}",
+        return {
+            "OS_AUTH_URL": f"{self.url}/identity",
             "OS_USERNAME": user,
             "OS_PASSWORD": PASSWORD,
             "OS_PROJECT_NAME": project,
@@ -52,22 +49,14 @@ class Live:
 
     def openstack(self, user: str, project: str, *argv: str) -> Any:
         """The answer of `openstack ... -f json`, or its error text if it fails."""
-        program = Path(sys.executable).with_name("openstack")
-        done = subprocess.run(
-            [program, *argv],
-            env=self.environment(user, project),
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            return done.stderr or "failed"
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        done = self.client.run(argv, self.environment(user, project))
+        if done.code:
+            return done.err or "failed"
+        return json.loads(done.out) if done.out.strip() else None
 
 
 @pytest.fixture
-def live(db: Database, tmp_path: Path) -> Iterator[Live]:
+def live(db: Database, tmp_path: Path, openstack_client: OpenStackClient) -> Iterator[Live]:
     """An API on a free port of loopback, with an administrator, and alice of red."""
     hasher, settings = Hasher(cheap=True), ApiSettings(default_share_type="gold")
     accounts = Accounts(db, hasher)
@@ -83,7 +72,7 @@ def live(db: Database, tmp_path: Path) -> Iterator[Live]:
     server.prepare()
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
-    yield Live(f"http://127.0.0.1:{server.bind_addr[1]}")
+    yield Live(f"http://127.0.0.1:{server.bind_addr[1]}", openstack_client)
     server.stop()
     thread.join(10)
     assert not thread.is_alive()

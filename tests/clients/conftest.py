@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from support.openstack_client import OpenStackClient
+
 BIN = Path(sys.executable).parent
-SECONDS = 120
 
 CONFIG = """
 [DEFAULT]
@@ -47,6 +47,7 @@ class Cloud:
     url: str
     password: str
     folder: Path
+    client: OpenStackClient
 
     @property
     def credentials(self) -> Mapping[str, str]:
@@ -62,17 +63,9 @@ class Cloud:
 
     def openstack(self, *argv: str) -> str:
         """Run `openstack ...` as a person does; it must succeed. Its output."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        done = subprocess.run(
-            [str(BIN / "openstack"), *argv],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            env={**clean, **self.credentials},
-        )
-        assert done.returncode == 0, f"{' '.join(argv)}: {done.stdout}{done.stderr}"
-        return done.stdout
+        done = self.client.run(argv, self.credentials)
+        assert done.code == 0, f"{' '.join(argv)}: {done.out}{done.err}"
+        return done.out
 
     def answer(self, *argv: str) -> Any:
         """Run `openstack ... -f json`; what it says."""
@@ -80,7 +73,9 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(
+    tmp_path_factory: pytest.TempPathFactory, openstack_client: OpenStackClient
+) -> Iterator[Cloud]:
     """A service with two backends that store nothing; ended after the tests."""
     folder = tmp_path_factory.mktemp("cloud")
     file = folder / "abaca.conf"
@@ -93,7 +88,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
             text=True,
         )
     try:
-        yield _wait(process, folder / "abaca.log")
+        yield _wait(process, folder / "abaca.log", openstack_client)
     finally:
         process.terminate()
         try:
@@ -103,12 +98,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
             process.communicate()
 
 
-def _wait(process: subprocess.Popen[str], log: Path) -> Cloud:
+def _wait(process: subprocess.Popen[str], log: Path, client: OpenStackClient) -> Cloud:
     password = ""
     assert process.stdout is not None
     for line in process.stdout:
         if found := re.search(r"password (\S+)", line):
             password = found[1]
         if found := re.search(r"listening on (http\S+)", line):
-            return Cloud(url=found[1], password=password, folder=log.parent)
+            return Cloud(url=found[1], password=password, folder=log.parent, client=client)
     raise AssertionError(log.read_text())

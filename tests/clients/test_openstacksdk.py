@@ -54,7 +54,7 @@ def newer(cloud: Any) -> Iterator[Any]:
 def test_a_share_from_create_to_delete(proxy: Any, newer: Any) -> None:
     """Create, wait, list, resize, access rule, export location, update, delete."""
     share = proxy.create_share(name="sdk", size=1, share_protocol="NFS", share_type="single")
-    share = proxy.wait_for_status(share, "available", interval=1, wait=60)
+    share = proxy.wait_for_status(share, "available", interval=0.2, wait=60)
     assert [item.name for item in proxy.shares()] == ["sdk"]
     rule = proxy.create_access_rule(
         share.id, access_type="ip", access_to="10.0.0.7", access_level="rw"
@@ -64,11 +64,11 @@ def test_a_share_from_create_to_delete(proxy: Any, newer: Any) -> None:
     locations = list(proxy.export_locations(share))
     assert ":/" in locations[0].path
     newer.resize_share(share.id, 2)
-    share = proxy.wait_for_status(proxy.get_share(share.id), "available", interval=1, wait=60)
+    share = proxy.wait_for_status(proxy.get_share(share.id), "available", interval=0.2, wait=60)
     assert share.size == 2
     assert proxy.update_share(share.id, display_description="text").name == "sdk"
     proxy.delete_share(share.id)
-    proxy.wait_for_delete(share, interval=1, wait=60)
+    proxy.wait_for_delete(share, interval=0.2, wait=60)
     assert list(proxy.shares()) == []
 
 
@@ -90,14 +90,14 @@ def test_share_networks_and_subnets(proxy: Any, newer: Any) -> None:
 def test_snapshots(proxy: Any) -> None:
     """Made of a share, listed, removed."""
     share = proxy.create_share(name="src", size=1, share_protocol="NFS", share_type="single")
-    proxy.wait_for_status(share, "available", interval=1, wait=60)
+    proxy.wait_for_status(share, "available", interval=0.2, wait=60)
     snapshot = proxy.create_share_snapshot(share_id=share.id, name="snap")
-    proxy.wait_for_status(snapshot, "available", interval=1, wait=60)
+    proxy.wait_for_status(snapshot, "available", interval=0.2, wait=60)
     assert [item.name for item in proxy.share_snapshots()] == ["snap"]
     proxy.delete_share_snapshot(snapshot.id)
-    proxy.wait_for_delete(snapshot, interval=1, wait=60)
+    proxy.wait_for_delete(snapshot, interval=0.2, wait=60)
     proxy.delete_share(share.id)
-    proxy.wait_for_delete(share, interval=1, wait=60)
+    proxy.wait_for_delete(share, interval=0.2, wait=60)
 
 
 def test_what_is_there(proxy: Any) -> None:
