@@ -1,4 +1,4 @@
-"""A real Keystone per worker, and an Abaca that believes it."""
+"""A real Keystone per worker, an Abaca that believes it, and a real nova and Neutron that do."""
 
 from __future__ import annotations
 
@@ -6,8 +6,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.keystone.cloud import Cloud, cloud_of
+from support.keystone.cloud import PASSWORD, Cloud, cloud_of
 from support.keystone.server import keystone_server
+from support.neutron.server import Flavour, NeutronServer
+from support.nova.server import NovaServer, nova_server
+
+TOKENS = """
+[keystone_authtoken]
+auth_type = password
+auth_url = {url}
+www_authenticate_uri = {url}
+username = {user}
+password = {password}
+project_name = services
+user_domain_name = Default
+project_domain_name = Default
+token_cache_time = -1
+"""
+NO_ROUTERS = "segments"
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +32,28 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("cloud")
     with keystone_server(folder) as keystone, cloud_of(keystone, folder) as found:
         yield found
+
+
+def tokens(cloud: Cloud, user: str) -> str:
+    """The part of a service's configuration that says where tokens are checked, every time."""
+    return TOKENS.format(url=cloud.keystone.url, user=user, password=PASSWORD)
+
+
+@pytest.fixture(scope="session")
+def nova(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NovaServer]:
+    """A nova that believes Keystone's tokens, in its catalog."""
+    extra = f"\n[api]\nauth_strategy = keystone\n{tokens(cloud, 'nova')}"
+    with nova_server(tmp_path_factory.mktemp("nova"), extra) as found:
+        cloud.keystone.serve("compute", "nova", public=found.url)
+        yield found
+
+
+@pytest.fixture(scope="session")
+def neutron(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NeutronServer]:
+    """A Neutron that believes them too, in the catalog; it has no routers."""
+    flavour = Flavour(auth="keystone", services=NO_ROUTERS, more=tokens(cloud, "neutron"))
+    server = NeutronServer(home=tmp_path_factory.mktemp("neutron"), flavour=flavour)
+    server.start()
+    cloud.keystone.serve("network", "neutron", public=server.url)
+    yield server
+    server.stop()

@@ -10,36 +10,13 @@ from sqlalchemy import event
 
 from abaca.db.database import Database
 from abaca.modes import DriverMode
-from abaca.network.neutron import NeutronPlugin
 from abaca.network.nova import NovaPlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
 from support.keystone.cloud import PASSWORD, Cloud
-from support.nova.server import VLAN, NovaServer, nova_server
+from support.nova.server import VLAN, NovaServer
 from support.nova.world import left_in, plugin_on
 
 pytestmark = pytest.mark.xdist_group("keystone")
-NOVA = """
-[api]
-auth_strategy = keystone
-[keystone_authtoken]
-auth_type = password
-auth_url = {url}
-www_authenticate_uri = {url}
-username = nova
-password = {password}
-project_name = services
-user_domain_name = Default
-project_domain_name = Default
-"""
-
-
-@pytest.fixture(scope="module")
-def nova(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NovaServer]:
-    """A nova that believes Keystone's tokens, in its catalog."""
-    extra = NOVA.format(url=cloud.keystone.url, password=PASSWORD)
-    with nova_server(tmp_path_factory.mktemp("nova"), extra) as found:
-        cloud.keystone.serve("compute", "nova", public=found.url)
-        yield found
 
 
 @pytest.fixture
@@ -98,16 +75,3 @@ def test_findings(cloud: Cloud, nova: NovaServer) -> None:
         assert len(lines) == 1
         assert lines[0].startswith("[net1] ")
         assert text in lines[0]
-
-
-def test_neutron_findings(cloud: Cloud) -> None:
-    """The Neutron plugin's log-in fails with a line, too; without a network service it says so."""
-    for values, text in (
-        (credentials(cloud, password="wrong"), "401"),
-        (credentials(cloud), "network"),
-    ):
-        section = {**values, "owner_tag": "abaca-test"}
-        lines = NeutronPlugin.findings("net2", section, DriverMode.MANAGED)
-        assert len(lines) >= 1
-        assert any(text in line for line in lines)
-        assert not any(PASSWORD in line for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -44,8 +45,8 @@ def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
 
     A database server that it names is asked whether it answers.
 
-    This host is looked at for what the drivers need (privileges, programs, interfaces), and
-    network services (a Neutron, say) are asked whether they can be worked with.
+    This host is looked at for what the drivers need (privileges, programs, interfaces).
+    Keystone and network services (a Neutron, say) are asked whether they can be worked with.
 
     Exit code 0 if a service would start with it, 1 if not, with one line per fault that says
     what to write. Networks that run out of addresses are warned of.
@@ -80,7 +81,11 @@ def _refuse(ctx: click.Context, faults: list[str]) -> NoReturn:
 
 def found_outside(config: Config) -> list[str]:
     """What this host, and the network services that are configured, lack; one line each."""
-    lines: list[str] = []
+    from abaca.service.auth import keystone_findings  # noqa: PLC0415 - loads the API
+
+    for library in ("keystoneauth", "keystonemiddleware", "openstack"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # the findings say it
+    lines = keystone_findings(config)
     for backend in config.backends:
         driver: object = backend.driver
         if isinstance(driver, Prepared):

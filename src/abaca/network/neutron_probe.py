@@ -32,8 +32,14 @@ def findings(settings: Settings, remote: Remote) -> list[str]:
 
 def _unreachable(settings: Settings, error: NetworkError) -> str:
     access = settings.access
-    where = f"endpoint_override {access.endpoint}" if access.endpoint else "the catalog's endpoint"
     who = access.credentials.get("auth_url") or "no Keystone"
+    if not access.endpoint and "EndpointNotFound" in str(error):
+        region = f" in region_name {access.region}" if access.region else ""
+        return (
+            f"the catalog of {who} has no network service{region} at interface {access.interface}: "
+            "write those that it has, or endpoint_override"
+        )
+    where = f"endpoint_override {access.endpoint}" if access.endpoint else "the catalog's endpoint"
     what = "can't be reached" if isinstance(error, NetworkUnavailable) else "can't be used"
     return f"Neutron at {where} ({who}) {what}: {error}"
 

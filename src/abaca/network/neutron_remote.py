@@ -263,7 +263,7 @@ def _answer(method: str, response: requests.Response) -> dict[str, object]:
     except json.JSONDecodeError as error:
         if status >= 400 and status != 404:  # noqa: PLR2004
             raise refusal(status, "", " ".join(response.text.split())[:200]) from error
-        raise _senseless(f"HTTP {status} without JSON") from error
+        raise _senseless(f"HTTP {status} without JSON; is the endpoint right?") from error
     if not isinstance(body, dict):
         raise _senseless(f"HTTP {status} with {type(body).__name__}")
     if status < 300:  # noqa: PLR2004

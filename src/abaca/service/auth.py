@@ -12,6 +12,7 @@ from abaca.db.database import Database
 from abaca.errors import ConfigError
 
 if TYPE_CHECKING:
+    from abaca.api.auth.keystone import Keystone
     from abaca.identity.login import Login
 
 
@@ -39,7 +40,17 @@ def make_authenticator(
             return _keystone(config)
 
 
-def _keystone(config: Config) -> Authenticator:
+def keystone_findings(config: Config) -> list[str]:
+    """What keeps Abaca from working with the configured Keystone; asks it."""
+    if config.api.auth_strategy is not AuthStrategy.KEYSTONE:
+        return []
+    try:
+        return _keystone(config).findings()
+    except ConfigError as error:
+        return error.faults
+
+
+def _keystone(config: Config) -> Keystone:
     """ConfigError where keystonemiddleware is not installed, or refuses its options."""
     try:
         from abaca.api.auth.keystone import Keystone  # noqa: PLC0415 - same

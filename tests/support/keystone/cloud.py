@@ -29,6 +29,7 @@ PEOPLE = {
     "bob": ("blue", "member"),
     "abaca": ("services", "service"),
     "nova": ("services", "service"),
+    "neutron": ("services", "service"),
     "operator": ("services", "admin"),
 }
 """User: project and role."""

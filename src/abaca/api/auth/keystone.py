@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import falcon
-from keystoneauth1.exceptions import ClientException
+from keystoneauth1 import exceptions as ksa
 from keystonemiddleware import auth_token
 
 from abaca.api.auth import Caller
@@ -22,6 +22,9 @@ TOKEN_CACHE_SECONDS = 5
 
 The middleware's own default is 300: it keeps what Keystone said in the process.
 """
+MAY_CHECK = {"service", "admin"}
+"""Roles of users whom Keystone's own policy tells whether somebody's token is valid."""
+NOBODYS = "abaca-config-check"
 _HEADERS = {
     "user_name": "HTTP_X_USER_NAME",
     "project_name": "HTTP_X_PROJECT_NAME",
@@ -35,6 +38,7 @@ class Keystone:
 
     def __init__(self, options: Mapping[str, object]) -> None:
         self._seen = threading.local()
+        self._options = options
         self._middleware = auth_token.AuthProtocol(
             self._passed,
             {"token_cache_time": TOKEN_CACHE_SECONDS, **options, "delay_auth_decision": False},
@@ -51,7 +55,7 @@ class Keystone:
 
         try:
             self._middleware(req.env, start_response)
-        except (ClientException, ValueError, TypeError, AttributeError, LookupError) as error:
+        except (ksa.ClientException, ValueError, TypeError, AttributeError, LookupError) as error:
             # Keystone, or what answers in its place, says what the middleware can't read.
             raise ServiceUnavailable(f"Keystone: {type(error).__name__}: {error}") from error
         environ = self._seen.environ
@@ -84,3 +88,42 @@ class Keystone:
 
     def mount(self, app: falcon.App[Any, Any]) -> None:
         """Nothing to serve: Keystone is elsewhere."""
+
+    def findings(self) -> list[str]:
+        """Why Keystone would not tell us whether tokens are valid, one line each; asks it."""
+        try:
+            lines = list(self._findings())
+        except ksa.EndpointNotFound as error:
+            lines = [f"interface: Keystone's own endpoint is not in its catalog: {error}"]
+        except ksa.Unauthorized as error:
+            lines = [f"username, password, project_name: Keystone refuses them: {error}"]
+        except ksa.DiscoveryFailure as error:
+            lines = [f"auth_url: {self._where()} is no Keystone: {error}"]
+        except ksa.AuthPluginException as error:
+            lines = [f"auth_type: {error}; write password and its options"]
+        except (ksa.ClientException, ValueError, TypeError, AttributeError, LookupError) as error:
+            lines = [f"auth_url: {self._where()} does not answer: {error}"]
+        return [f"[keystone_authtoken] {' '.join(line.split())}" for line in lines]
+
+    def _where(self) -> str:
+        return str(self._options.get("auth_url") or "Keystone")
+
+    def _findings(self) -> Iterable[str]:
+        # Nothing of this is public: it asks just as the middleware asks itself.
+        auth, session = self._middleware._auth, self._middleware._session  # noqa: SLF001
+        session.get_token(auth)
+        access = auth.get_access(session)
+        if not MAY_CHECK.intersection(access.role_names):
+            roles = ", ".join(sorted(access.role_names)) or "none"
+            yield (
+                f"username: {access.username} may not ask whether tokens are valid (its roles in "
+                f"{access.project_name}: {roles}); give it the role service"
+            )
+        try:
+            self._middleware._identity_server._adapter.get(  # noqa: SLF001
+                "/auth/tokens",
+                headers={"X-Subject-Token": NOBODYS},
+                endpoint_filter={"version": (3, 0)},
+            )
+        except ksa.NotFound:  # as it should: there is no such token
+            return
