@@ -21,6 +21,7 @@ from worlds import without_sync
 from abaca.db import tables
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
+from abaca.db.foreign_addresses import ForeignAddresses
 from abaca.errors import AddressesExhausted, AllocationConflict
 from abaca.network import ipam
 from abaca.network.plugin import Claim, IPAddress, Label
@@ -62,9 +63,13 @@ class LedgerModel(RuleBasedStateMachine):
         self.database = Database(f"sqlite:///{self.folder}/abaca.db")
         without_sync(self.database)
         self.database.create_schema()
-        self.ledger = DatabaseLedger(self.database, Clock())
+        clock = Clock()
+        self.ledger = DatabaseLedger(self.database, clock)
+        self.foreign = ForeignAddresses(self.database, clock)
         self.held: dict[Claim, IPAddress] = {}
         self.forgotten: set[IPAddress] = set()
+        self.imported: set[IPAddress] = set()
+        self.aside: set[IPAddress] = set()
         self.freed: list[IPAddress] = []
         self.used: set[IPAddress] = set()
         self.ranges: list[tuple[int, int]] = [(1, 14)]
@@ -82,15 +87,17 @@ class LedgerModel(RuleBasedStateMachine):
         return {IPv4Address(BASE + number) for number in places - self.reserved}
 
     def _free(self) -> set[IPAddress]:
-        return self._allowed() - set(self.held.values()) - self.forgotten
+        kept = self.forgotten | self.imported | self.aside
+        return self._allowed() - set(self.held.values()) - kept
 
-    def _take(self, claims: list[Claim]) -> dict[Claim, IPAddress]:
+    def _take(self, claims: list[Claim], *, tentative: bool = False) -> dict[Claim, IPAddress]:
         return self.ledger.take(
             "pool",
             [_pair(*item) for item in self.ranges],
             {IPv4Address(BASE + number) for number in self.reserved},
             claims,
             rest_seconds=60,
+            tentative=tentative,
         )
 
     def _told(self) -> None:
@@ -143,14 +150,70 @@ class LedgerModel(RuleBasedStateMachine):
         """A free or forgotten address can be taken by name, one of another can't."""
         address, claim = IPv4Address(BASE + place), _claim(owner)
         holder = next((item for item, at in self.held.items() if at == address), None)
-        if holder not in (None, claim) or self.held.get(claim, address) != address:
+        others = holder not in (None, claim) or address in self.imported
+        if others or self.held.get(claim, address) != address:
             with pytest.raises(AllocationConflict):
                 self.ledger.take_these("pool", {address: claim})
             return
         self.ledger.take_these("pool", {address: claim})
         self.held[claim] = address
         self.forgotten.discard(address)
+        self.aside.discard(address)
         self.freed = [item for item in self.freed if item != address]
+
+    @rule(owner=st.sampled_from(OWNERS), bad=st.booleans())
+    def probe(self, owner: str, bad: bool) -> None:
+        """A tentative address is confirmed, or put aside; one that was not tentative stays."""
+        claim = _claim(owner, 7)
+        free = self._free()
+        if claim in self.held:
+            self.ledger.put_aside("pool", {self.held[claim]: "somebody"})
+            return
+        if not free:
+            return
+        found = self._take([claim], tentative=True)[claim]
+        self._told()
+        self.freed = [item for item in self.freed if item != found]
+        assert self.ledger.tentative("pool", [claim]) == {claim: found}
+        if bad:
+            self.ledger.put_aside("pool", {found: "somebody"})
+            self.aside.add(found)
+        else:
+            self.ledger.confirm("pool", [claim])
+            self.held[claim] = found
+        assert self.ledger.tentative("pool", [claim]) == {}
+
+    @rule()
+    def readmit(self) -> None:
+        """Those put aside come back, and no others, at the end of the queue."""
+        everything = {IPv4Address(BASE + number) for number in range(16)}
+        assert self.ledger.aside("pool", datetime(2031, 1, 1, tzinfo=UTC)) == self.aside
+        self.ledger.readmit("pool", everything)
+        self.freed += [item for item in sorted(self.aside, key=int) if item in (self.known or ())]
+        self.aside.clear()
+
+    @rule(places=st.sets(PLACES, min_size=1, max_size=4))
+    def import_list(self, places: set[int]) -> None:
+        """A list is imported if servers have none of it; else nothing of it is."""
+        wanted = {IPv4Address(BASE + place): "others" for place in places}
+        held = self.foreign.keep_out({"pool": wanted})
+        assert set(held) == wanted.keys() & set(self.held.values())
+        if held:
+            return
+        self.imported |= wanted.keys()
+        self.aside -= wanted.keys()
+        self.forgotten -= wanted.keys()
+        self.freed = [item for item in self.freed if item not in wanted]
+
+    @rule(places=st.sets(PLACES, max_size=6))
+    def let_in(self, places: set[int]) -> None:
+        """What was kept out of these is free again, at the end of the queue."""
+        wanted = {IPv4Address(BASE + place) for place in places}
+        back = wanted & (self.imported | self.aside)
+        assert self.foreign.let_in(["pool"], wanted) == len(back)
+        self.imported -= back
+        self.aside -= back
+        self.freed += [item for item in sorted(back, key=int) if item in (self.known or ())]
 
     @rule(ranges=RANGES, reserved=st.sets(PLACES, max_size=3))
     def configure(self, ranges: list[tuple[int, int]], reserved: set[int]) -> None:
@@ -181,7 +244,8 @@ class LedgerModel(RuleBasedStateMachine):
             ]
             gaps = tx.execute(select(tables.address_gaps)).all()
         free = [n for row in gaps for n in range(int(row.first, 16), int(row.last, 16) + 1)]
-        assert sorted(taken) == sorted([*self.held.values(), *self.forgotten])
+        kept = [*self.forgotten, *self.imported, *self.aside]
+        assert sorted(taken, key=int) == sorted([*self.held.values(), *kept], key=int)
         assert len(free) == len(set(free))
         assert not {int(item) for item in taken} & set(free)
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from oslo_config import cfg
 from worlds import MANAGED, flat_values
 
+from abaca.db.address_usage import measure
 from abaca.modes import DriverMode
+from abaca.network import ipam
 from abaca.network.plugin import NetworkType
 from abaca.network.standalone import StandalonePlugin
 from abaca.network.standalone_config import Settings
+from abaca.network.standalone_networks import flat_pools
 
 FLAT, MANAGED_MODE = DriverMode.FLAT, DriverMode.MANAGED
 GOOD = flat_values("10.10.0.10-10.10.0.199")
@@ -51,6 +57,30 @@ GOOD = flat_values("10.10.0.10-10.10.0.199")
         ({"ipv6_mask": "64"}, "ipv6_gateway", "ipv6_mask is set"),
         ({"ipv6_gateway": "fd00::1"}, "ipv6_mask", "missing"),
         ({"connectivity": "tunnelled"}, "connectivity", "direct or routed"),
+        ({"cidr": "10.10.0.0/24"}, "mask", "leave one of them out"),
+        ({"mask": None, "cidr": "10.10.0.5/24"}, "cidr", "host bits"),
+        ({"mask": None, "cidr": "10.10.0.0/31"}, "cidr", "1 to 30"),
+        ({"mask": None, "cidr": "10.11.0.0/24"}, "gateway", "not inside 10.11.0.0/24"),
+        ({"ipv6_cidr": "10.11.0.0/24"}, "ipv6_cidr", "write it as cidr"),
+        ({"ipv6_allowed_ip_ranges": ["fd00::5"]}, "ipv6_gateway", "or ipv6_cidr"),
+        ({"routes": ["192.168.0.0/16"]}, "routes", "CIDR via ROUTER"),
+        ({"routes": ["192.168.0.0/16 via somebody"]}, "routes", "CIDR via ROUTER"),
+        ({"routes": ["192.168.1.0/16 via 10.10.0.2"]}, "routes", "host bits"),
+        ({"routes": ["192.168.0.0/16 via fd00::2"]}, "routes", "mixes IPv4 and IPv6"),
+        ({"routes": ["192.168.0.0/16 via 10.11.0.2"]}, "routes", "address of 10.10.0.0/24"),
+        ({"routes": ["192.168.0.0/16 via 10.10.0.255"]}, "routes", "broadcast"),
+        ({"routes": ["0.0.0.0/0 via 10.10.0.2"]}, "routes", "write its router as gateway"),
+        ({"routes": ["10.10.0.0/16 via 10.10.0.2"]}, "routes", "themselves"),
+        (
+            {"routes": ["192.168.0.0/16 via 10.10.0.2", "192.168.0.0/16 via 10.10.0.3"]},
+            "routes",
+            "twice",
+        ),
+        ({"routes": ["fd07::/64 via fd00::2"]}, "routes", "address of 10.10.0.0/24"),
+        ({"probe_seconds": "0"}, "probe_seconds", "0.1 to 10"),
+        ({"probe_seconds": "soon"}, "probe_seconds", "0.1 to 10"),
+        ({"probe_again_seconds": "never"}, "probe_again_seconds", "digits"),
+        ({"warn_percent": "101"}, "warn_percent", "1 to 100"),
     ],
 )
 def test_flat_faults(changed: dict[str, object], option: str, says: str) -> None:
@@ -109,6 +139,62 @@ def test_dual_stack() -> None:
     assert settings.flat is not None
     assert [str(item.cidr) for item in settings.flat.subnets] == ["10.10.0.0/24", "fd00::/64"]
     assert settings.flat.mtu == 9000
+
+
+@pytest.mark.parametrize(
+    ("values", "cidrs"),
+    [
+        ({"cidr": "10.10.0.0/24"}, ["10.10.0.0/24"]),
+        ({"ipv6_cidr": "fd00::/64"}, ["fd00::/64"]),
+        ({"cidr": "fd00::/64"}, ["fd00::/64"]),
+        ({"cidr": "10.10.0.0/24", "ipv6_cidr": "fd00::/64"}, ["10.10.0.0/24", "fd00::/64"]),
+    ],
+)
+def test_networks_without_a_gateway(values: dict[str, object], cidrs: list[str]) -> None:
+    """The network is named itself; every host's address of it may be given."""
+    settings = Settings.parse("flat1", values, FLAT)
+    assert settings.flat is not None
+    assert [str(item.cidr) for item in settings.flat.subnets] == cidrs
+    assert all(item.gateway is None for item in settings.flat.subnets)
+    for pool in flat_pools("flat1", settings):
+        assert pool.reserved == ipam.reserved(pool.subnet.cidr, ())
+
+
+def test_routes_go_to_their_ip_version() -> None:
+    """Each subnet has its own, in order, and their routers are given to nobody."""
+    routes = [
+        "192.168.0.0/16 via 10.10.0.2",
+        "fd07::/64 via fd00::2",
+        "172.16.0.0/12 via 10.10.0.3",
+    ]
+    settings = Settings.parse("flat1", {**GOOD, "ipv6_cidr": "fd00::/64", "routes": routes}, FLAT)
+    assert settings.flat is not None
+    four, six = settings.flat.subnets
+    told = [f"{item.destination} via {item.next_hop}" for item in (*four.routes, *six.routes)]
+    assert told == [first, second, routes[1]]
+    reserved = [set(map(str, pool.reserved)) for pool in flat_pools("flat1", settings)]
+    assert {"10.10.0.1", "10.10.0.2", "10.10.0.3"} <= reserved[0]
+    assert reserved[1] == {"fd00::", "fd00::2"}
+
+
+HOSTS = st.integers(1, 254)
+
+
+@given(ranges=st.lists(st.tuples(HOSTS, HOSTS), min_size=1, max_size=4), gateway=HOSTS)
+def test_what_is_accepted_can_be_given(ranges: list[tuple[int, int]], gateway: int) -> None:
+    """Any ranges: either there is a fault, or every address of them is a host's, and nobody's."""
+    texts = [f"10.10.0.{first}-10.10.0.{last}" for first, last in ranges]
+    values = {"gateway": f"10.10.0.{gateway}", "mask": "24", "allowed_ip_ranges": texts}
+    faults = StandalonePlugin.faults("flat1", values, FLAT)
+    numbers = [n for first, last in ranges for n in range(first, last + 1)]
+    ordered = all(first <= last for first, last in ranges)
+    assert bool(faults) is not (
+        ordered and len(set(numbers)) == len(numbers) and gateway not in numbers
+    )
+    if not faults:
+        (pool,) = StandalonePlugin.address_pools("flat1", values)
+        found = measure(pool, [], {}, datetime.now(UTC))
+        assert (found.size, found.free, found.reserved) == (len(numbers), len(numbers), 0)
 
 
 def test_vlan_network() -> None:
