@@ -162,11 +162,8 @@ def test_networks_without_a_gateway(values: dict[str, object], cidrs: list[str])
 
 def test_routes_go_to_their_ip_version() -> None:
     """Each subnet has its own, in order, and their routers are given to nobody."""
-    routes = [
-        "192.168.0.0/16 via 10.10.0.2",
-        "fd07::/64 via fd00::2",
-        "172.16.0.0/12 via 10.10.0.3",
-    ]
+    first, second = "192.168.0.0/16 via 10.10.0.2", "172.16.0.0/12 via 10.10.0.3"
+    routes = [first, "fd07::/64 via fd00::2", second]
     settings = Settings.parse("flat1", {**GOOD, "ipv6_cidr": "fd00::/64", "routes": routes}, FLAT)
     assert settings.flat is not None
     four, six = settings.flat.subnets
