@@ -54,7 +54,7 @@ class Figures:
     """Interfaces of share servers, by network section."""
     addresses: Mapping[tuple[str, str], int]
     """Of the ledger, by whose they are (see `_owner`) and state: ``used``, ``forgotten``,
-    ``resting``, ``free``, ``reserved``."""
+    ``answered`` and ``imported`` (others have them), ``resting``, ``free``, ``reserved``."""
 
 
 def read(tx: Tx) -> Figures:
@@ -112,9 +112,11 @@ def _tasks(tx: Tx) -> tuple[dict[tuple[str, str], int], dict[str, float]]:
 
 def _addresses(tx: Tx) -> dict[tuple[str, str], int]:
     found: Counter[tuple[str, str]] = Counter()
-    sort = (addresses.c.pool, addresses.c.owner.is_not(None).label("owned"))
+    column = addresses.c
+    sort = (column.pool, column.owner.is_not(None).label("owned"), column.reason)
     for row in tx.execute(select(*sort, func.count().label("number")).group_by(*sort)):
-        found[_owner(row.pool), "used" if row.owned else "forgotten"] += int(row.number)
+        state = "used" if row.owned else row.reason or "forgotten"
+        found[_owner(row.pool), state] += int(row.number)
     rested = now() - REST
     gaps = address_gaps.c
     for row in tx.execute(select(gaps.pool, gaps.first, gaps.last, gaps.freed_at)):

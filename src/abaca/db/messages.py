@@ -80,6 +80,12 @@ def add(
     )
 
 
+def told_since(tx: Tx, resource_id: str, since: datetime) -> bool:
+    """True if somebody was told about this resource since then, and has not deleted it."""
+    mine = (messages.c.resource_id == resource_id, messages.c.created_at >= since)
+    return tx.scalar(select(messages.c.id).where(*mine).limit(1)) is not None
+
+
 def get(tx: Tx, message_id: str, project_id: str | None) -> Message | None:
     """The message, if it is this project's (None: anybody's) and has not expired."""
     return tx.one(Message, _of(project_id).where(messages.c.id == message_id))

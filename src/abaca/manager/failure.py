@@ -1,11 +1,13 @@
-"""What a tenant is told when work on their share or snapshot failed for good."""
+"""What a tenant is told when work on their share, or its server, failed for good."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from abaca.db import messages
 from abaca.db.database import Tx
+from abaca.db.tables import now
 from abaca.errors import (
     AbacaError,
     AccessRuleUnsupported,
@@ -16,6 +18,7 @@ from abaca.errors import (
 )
 from abaca.model.message import ActionId, DetailId, MessageResource
 from abaca.model.share import Share
+from abaca.model.share_server import ShareServer
 from abaca.states import ShareStatus
 
 ACTIONS = {
@@ -26,6 +29,8 @@ ACTIONS = {
     ShareStatus.REVERTING: ActionId.REVERT_TO_SNAPSHOT,
     ShareStatus.DELETING: ActionId.DELETE,
 }
+QUIET = timedelta(hours=1)
+"""What is tried again and again by itself is told so often at most."""
 _BY_ERROR: tuple[tuple[type[AbacaError], DetailId], ...] = (
     (AddressesExhausted, DetailId.SUBNET_FULL),
     (NetworkError, DetailId.NO_SHARE_SERVER),
@@ -52,12 +57,20 @@ class Failure:
 def failure_of(status: ShareStatus, error: Exception) -> Failure:
     """What to tell about an error met while a share was in this status."""
     detail = _BY_STATUS.get(status, DetailId.UNKNOWN_ERROR)
-    detail = next((item for kind, item in _BY_ERROR if isinstance(error, kind)), detail)
     return Failure(
         action=ACTIONS.get(status, ActionId.UPDATE),
-        detail=detail,
-        told=error.told if isinstance(error, AbacaError) else AbacaError.generic,
+        detail=_detail(error, detail),
+        told=told_of(error),
     )
+
+
+def told_of(error: Exception) -> str:
+    """What a tenant may read of an error."""
+    return error.told if isinstance(error, AbacaError) else AbacaError.generic
+
+
+def _detail(error: Exception, otherwise: DetailId) -> DetailId:
+    return next((item for kind, item in _BY_ERROR if isinstance(error, kind)), otherwise)
 
 
 def tell(tx: Tx, share: Share, request_id: str | None, failure: Failure) -> None:
@@ -71,4 +84,28 @@ def tell(tx: Tx, share: Share, request_id: str | None, failure: Failure) -> None
         action=failure.action,
         detail=failure.detail,
         told=failure.told,
+    )
+
+
+def tell_again(tx: Tx, share: Share, request_id: str | None, failure: Failure) -> None:
+    """`tell`, unless the project was told something of this share of late."""
+    if not messages.told_since(tx, share.id, now() - QUIET):
+        tell(tx, share, request_id, failure)
+
+
+def tell_of_server(
+    tx: Tx, server: ShareServer, request_id: str | None, action: ActionId, error: Exception
+) -> None:
+    """Leave the server's project a message, unless it was told something of the server of late."""
+    if messages.told_since(tx, server.id, now() - QUIET):
+        return
+    messages.add(
+        tx,
+        project_id=server.project_id,
+        request_id=request_id,
+        resource=MessageResource.SHARE_SERVER,
+        resource_id=server.id,
+        action=action,
+        detail=_detail(error, DetailId.UNKNOWN_ERROR),
+        told=told_of(error),
     )

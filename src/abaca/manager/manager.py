@@ -98,7 +98,7 @@ class ShareManager:
         _patiently(self._pool.start)
         self._repeat("abaca-reports", self._options.report_seconds, self._reporter.report)
         asking = NETWORKS_EVERY * self._options.report_seconds
-        self._repeat("abaca-networks", asking, self._reporter.ask_networks)
+        self._repeat("abaca-networks", asking, self._reporter.ask_networks, at_once=True)
         looking = ADDRESSES_EVERY * self._options.report_seconds
         self._repeat("abaca-addresses", looking, self._addresses.look)
         self._repeat("abaca-supervision", self._options.supervise_seconds, self._supervise)
@@ -127,9 +127,13 @@ class ShareManager:
             messages.purge(tx)
             findings.purge(tx)
 
-    def _repeat(self, name: str, seconds: float, action: Callable[[], object]) -> None:
+    def _repeat(
+        self, name: str, seconds: float, action: Callable[[], object], *, at_once: bool = False
+    ) -> None:
         def body() -> None:
-            while not self._stopping.wait(seconds):
+            pause = 0.0 if at_once else seconds
+            while not self._stopping.wait(pause):
+                pause = seconds
                 try:
                     action()
                 except Exception:

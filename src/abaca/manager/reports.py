@@ -18,7 +18,7 @@ from abaca.steps import commit
 
 log = structlog.get_logger()
 REPORT = commit("pools.report")
-NETWORKS = commit("networks.report")
+NETWORKS = commit("pools.networks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

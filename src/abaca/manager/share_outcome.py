@@ -9,7 +9,7 @@ from abaca.db import share_instances, share_networks, snapshot_instances
 from abaca.db.database import Tx
 from abaca.errors import AbacaError, ShrinkRefused, Superseded
 from abaca.manager.access import LEAVING, SETTLED, RulesOutcome
-from abaca.manager.failure import failure_of, tell
+from abaca.manager.failure import failure_of, tell, tell_again
 from abaca.manager.placement import place_again
 from abaca.manager.share_server import leave
 from abaca.model.access_rule import AccessRule
@@ -99,11 +99,12 @@ def fail(lease: Lease, share: Share, rules: Sequence[AccessRule], error: Excepti
             state = share_instances.settle_rules(tx, share.id, _unapplied(rules), ())
             share_instances.settle(tx, instance.id, {"access_rules_status": str(state)})
         _reverted(tx, instance)
-        if instance.status is not ShareStatus.AVAILABLE or _unapplied(rules):
-            failure = failure_of(instance.status, error)
-            if instance.status is ShareStatus.AVAILABLE:
-                failure = replace(failure, action=ActionId.UPDATE_ACCESS_RULES)
-            tell(tx, share, lease.task.request_id, failure)
+        failure = failure_of(instance.status, error)
+        if instance.status is ShareStatus.AVAILABLE and _unapplied(rules):
+            failure = replace(failure, action=ActionId.UPDATE_ACCESS_RULES)
+        # Nobody asked for what brings a share back: it is tried every few seconds.
+        asked = instance.status.in_motion or _unapplied(rules)
+        (tell if asked else tell_again)(tx, share, lease.task.request_id, failure)
 
 
 @step("failure.share.give_up")

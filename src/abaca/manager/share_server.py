@@ -15,7 +15,9 @@ from abaca.errors import NetworkNotFound
 from abaca.manager import adoption
 from abaca.manager.access import apply_rules
 from abaca.manager.backend import Backend
+from abaca.manager.failure import tell_of_server
 from abaca.manager.views import server_view, share_view
+from abaca.model.message import ActionId
 from abaca.model.share import Share
 from abaca.model.share_server import ShareServer
 from abaca.model.task import Task, TaskKind
@@ -67,14 +69,14 @@ class ServerHandler:
         return False
 
     def failed(self, lease: Lease, error: Exception) -> None:
-        """A server that can't be removed shows it; one that can't be healed is tried again."""
+        """A server that can't be removed shows it; one that can't be healed is tried again.
+
+        Its project is told in any case.
+        """
         with lease.conclude() as tx:
             server = share_servers.get(tx, lease.resource_id)
-            if server is not None and server.slot is None:
-                status = _FAILED.get(server.status, server.status)
-                if server.status.is_ours:
-                    status = ServerStatus.ERROR
-                share_servers.set_status(tx, server.id, status)
+            if server is not None:
+                _fail(tx, lease, server, error)
         log.error("share_server_failed", server=lease.resource_id, error=str(error))
 
     def _adopt_or_leave(self, lease: Lease, backend: Backend, server: ShareServer) -> None:
@@ -118,6 +120,16 @@ class ServerHandler:
         ensure(lease, backend, server)
         for share in shares:
             restore(lease, backend, server, share, rules_too=not served)
+
+
+def _fail(tx: Tx, lease: Lease, server: ShareServer, error: Exception) -> None:
+    action = ActionId.UPDATE
+    if server.slot is None:
+        status = _FAILED.get(server.status, server.status)
+        if server.status.is_ours:
+            status, action = ServerStatus.ERROR, ActionId.DELETE
+        share_servers.set_status(tx, server.id, status)
+    tell_of_server(tx, server, lease.task.request_id, action, error)
 
 
 def ensure(lease: Lease, backend: Backend, server: ShareServer) -> None:

@@ -10,8 +10,9 @@ import structlog
 from abaca.db import messages, share_instances, share_servers, snapshot_instances
 from abaca.db.database import Database, Tx
 from abaca.drivers import driver as contract
-from abaca.errors import AbacaError, DriverError
+from abaca.errors import DriverError
 from abaca.manager.backend import Backend
+from abaca.manager.failure import told_of
 from abaca.manager.views import share_view
 from abaca.model.message import ActionId, DetailId, MessageResource
 from abaca.model.snapshot import Snapshot
@@ -127,5 +128,5 @@ def fail(lease: Lease, snapshot: Snapshot, error: Exception) -> None:
             resource_id=snapshot.id,
             action=ActionId.DELETE if deleting else ActionId.CREATE,
             detail=DetailId.UNKNOWN_ERROR,
-            told=error.told if isinstance(error, AbacaError) else AbacaError.generic,
+            told=told_of(error),
         )

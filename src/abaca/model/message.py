@@ -12,6 +12,7 @@ class MessageResource(StrEnum):
 
     SHARE = "SHARE"
     SHARE_SNAPSHOT = "SHARE_SNAPSHOT"
+    SHARE_SERVER = "SHARE_SERVER"
 
 
 class MessageLevel(StrEnum):
