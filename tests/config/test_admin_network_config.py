@@ -136,6 +136,21 @@ def test_each_fault_says_what_to_write(tmp_path: Path, old: str, new: str, expec
     assert expected in caught.value.faults
 
 
+def test_the_sample_of_the_docs(tmp_path: Path) -> None:
+    """What docs/admin-networks.md shows passes the check as it is, with an admin network each."""
+    text = (Path(__file__).parents[2] / "docs/admin-networks.md").read_text()
+    lines = [line[4:] for line in text.splitlines() if line.startswith("    ")]
+    config = read(tmp_path, "\n".join(lines))
+    assert [item.mode.value for item in config.backends] == [
+        "flat_multi_svm",
+        "managed_multi_svm",
+    ]
+    for backend in config.backends:
+        assert backend.admin_network is not None
+        assert backend.admin_network.section == "admins"
+    assert config.notes == ()
+
+
 THIRD_PARTY = """
 from abaca.drivers.fake import FakeDriver
 from abaca.modes import DriverMode
