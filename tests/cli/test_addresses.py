@@ -239,6 +239,18 @@ def test_networks_are_named(tmp_path: Path, database: Database) -> None:
     assert "there is flat1, net1" in said
 
 
+def test_tenant_networks_have_routes(tmp_path: Path, database: Database) -> None:
+    """Without a gateway, with a route that is shown; one that can't be is refused by name."""
+    del database
+    words = ["network", "tenant", "add", "--project", "p", "--name", "n", "--type", "vxlan"]
+    words += ["--segmentation-id", "7", "--cidr", "192.168.5.0/24", "--format", "json"]
+    file = site(tmp_path)
+    said = abaca(file, *words, "--route", "10.0.0.0/8 via 192.168.6.2", code=1)[1]
+    assert "--route: 10.0.0.0/8 via 192.168.6.2: the router is not on the network" in said
+    row = json.loads(abaca(file, *words, "--route", "10.0.0.0/8 via 192.168.5.2")[0])
+    assert (row["gateways"], row["routes"]) == ("", "10.0.0.0/8 via 192.168.5.2")
+
+
 def test_a_list_is_not_endless(tmp_path: Path, database: Database) -> None:
     """A line with more addresses than anybody lists is refused before they are counted up."""
     config = load((site(tmp_path, more="ipv6_cidr = fd00::/64"),), ())

@@ -14,7 +14,7 @@ from abaca.cli.joining import join, leave
 from abaca.cli.options import Files, config_files, output_format
 from abaca.cli.orphans import orphans
 from abaca.cli.output import show, show_one
-from abaca.errors import BadRequest
+from abaca.errors import BadRequest, InvalidNetwork
 
 if TYPE_CHECKING:
     from abaca.db.database import Database
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ETHERNET_MTU = 1500
 TUNNEL_OVERHEAD = 50
+TUNNELS = ("vxlan", "gre", "geneve")
 TYPES = ("vlan", "vxlan", "flat", "gre", "geneve")
 
 
@@ -64,6 +65,13 @@ def tenant() -> None:
     "--cidr", "cidrs", multiple=True, required=True, help="Its subnet; twice for both IP versions."
 )
 @click.option("--gateway", "gateways", multiple=True, help="Its router's address, per subnet.")
+@click.option(
+    "--route",
+    "routes",
+    multiple=True,
+    metavar="'CIDR via ROUTER'",
+    help="A route that share servers on it need besides its gateway; may be repeated.",
+)
 @click.option("--mtu", type=int, help="Bytes per packet; 1500, in tunnels 1450, by default.")
 @click.option(
     "--allocation-range",
@@ -82,6 +90,7 @@ def add_tenant(  # noqa: PLR0917 - click hands over one argument per option
     physical_network: str | None,
     cidrs: tuple[str, ...],
     gateways: tuple[str, ...],
+    routes: tuple[str, ...],
     mtu: int | None,
     ranges: tuple[str, ...],
     output: str,
@@ -90,7 +99,6 @@ def add_tenant(  # noqa: PLR0917 - click hands over one argument per option
     from abaca.db import networks  # noqa: PLC0415 - `abaca --help` must be quick
     from abaca.network.plugin import NetworkType, Segment  # noqa: PLC0415
 
-    tunnel = kind in {"vxlan", "gre", "geneve"}
     if (segmentation_id is None) is not (kind == "flat"):
         raise click.UsageError(
             f"--segmentation-id: {kind} has {'none' if kind == 'flat' else 'one'}"
@@ -99,8 +107,8 @@ def add_tenant(  # noqa: PLR0917 - click hands over one argument per option
         network_type=NetworkType(kind),
         segmentation_id=segmentation_id,
         physical_network=physical_network,
-        mtu=mtu or ETHERNET_MTU - (TUNNEL_OVERHEAD if tunnel else 0),
-        subnets=_subnets(cidrs, gateways),
+        mtu=mtu or ETHERNET_MTU - (TUNNEL_OVERHEAD if kind in TUNNELS else 0),
+        subnets=_with_routes(_subnets(cidrs, gateways), routes),
     )
     database = files.database()
     try:
@@ -135,6 +143,15 @@ def _subnets(cidrs: Sequence[str], gateways: Sequence[str]) -> tuple[Subnet, ...
     )
 
 
+def _with_routes(subnets: Sequence[Subnet], texts: Sequence[str]) -> tuple[Subnet, ...]:
+    from abaca.network.standalone_flat import route_of, with_routes  # noqa: PLC0415
+
+    try:
+        return tuple(with_routes(subnets, [route_of(text) for text in texts]))
+    except InvalidNetwork as error:
+        raise BadRequest(f"--route: {error}") from error
+
+
 def _ranges(
     texts: Sequence[str],
 ) -> list[tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address]]:
@@ -155,7 +172,7 @@ def _project_id(database: Database, project: str) -> str:
     return str(found or project)
 
 
-COLUMNS = ("id", "project_id", "name", "segment", "cidrs", "gateways", "ranges", "mtu")
+COLUMNS = ("id", "project_id", "name", "segment", "cidrs", "gateways", "routes", "ranges", "mtu")
 
 
 def _row(found: TenantNetwork) -> dict[str, object]:
@@ -167,6 +184,9 @@ def _row(found: TenantNetwork) -> dict[str, object]:
         "segment": found.segment.wire,
         "cidrs": ", ".join(str(item.cidr) for item in subnets),
         "gateways": ", ".join(str(item.gateway) for item in subnets if item.gateway),
+        "routes": ", ".join(
+            f"{route.destination} via {route.next_hop}" for item in subnets for route in item.routes
+        ),
         "ranges": ", ".join(f"{first}-{last}" for first, last in found.allocation_ranges) or "all",
         "mtu": found.segment.mtu,
     }

@@ -116,41 +116,52 @@ def _bad_mask(prefix: str, mask: str, gateway: IPAddress | None, found: Faults) 
 def _with_routes(
     values: Mapping[str, object], made: Sequence[Family], found: Faults
 ) -> tuple[Family, ...]:
-    routes = [route for item in items(values, "routes") if (route := _route(item, found))]
-    for index, route in enumerate(routes):
-        if any(route.destination == other.destination for other in routes[:index]):
-            found.add("routes", f"{route.destination} is there twice; write each network once")
-        fault = _misplaced(route, [item.subnet for item in made])
-        if made and fault:
-            found.add("routes", f"{route.destination} via {route.next_hop}: {fault}")
-    return tuple(
-        replace(
-            item,
-            subnet=replace(
-                item.subnet,
-                routes=tuple(
-                    route
-                    for route in routes
-                    if route.destination.version == item.subnet.cidr.version
-                ),
-            ),
-        )
-        for item in made
-    )
+    routes: list[Route] = []
+    for written in items(values, "routes"):
+        try:
+            routes.append(route_of(written))
+        except InvalidNetwork as error:
+            found.add("routes", error.message)
+    try:
+        subnets = with_routes([item.subnet for item in made], routes) if made else []
+    except InvalidNetwork as error:
+        found.add("routes", error.message)
+        return tuple(made)
+    return tuple(replace(item, subnet=subnet) for item, subnet in zip(made, subnets, strict=True))
 
 
-def _route(written: str, found: Faults) -> Route | None:
+def route_of(written: str) -> Route:
+    """``CIDR via ROUTER``; InvalidNetwork says what to write."""
     example = 'write CIDR via ROUTER, as in "192.168.0.0/16 via 10.10.0.2"'
     to, _, by = (part.strip() for part in written.partition(" via "))
     try:
         route = Route(destination=ip_network(to), next_hop=ip_address(by))
     except ValueError as error:
-        found.add("routes", f"{written!r}: {error}; {example}")
-        return None
+        raise InvalidNetwork(f"{written!r}: {error}; {example}") from error
     if route.destination.version != route.next_hop.version:
-        found.add("routes", f"{written!r} mixes IPv4 and IPv6; {example}")
-        return None
+        raise InvalidNetwork(f"{written!r} mixes IPv4 and IPv6; {example}")
     return route
+
+
+def with_routes(subnets: Sequence[Subnet], routes: Sequence[Route]) -> list[Subnet]:
+    """The subnets of a network, each with the routes of its IP version.
+
+    InvalidNetwork if hosts on the network can't have one of them, or one is there twice.
+    """
+    for index, route in enumerate(routes):
+        if any(route.destination == other.destination for other in routes[:index]):
+            raise InvalidNetwork(f"{route.destination} is there twice; write each network once")
+        if fault := _misplaced(route, subnets):
+            raise InvalidNetwork(f"{route.destination} via {route.next_hop}: {fault}")
+    return [
+        replace(
+            item,
+            routes=tuple(
+                route for route in routes if route.destination.version == item.cidr.version
+            ),
+        )
+        for item in subnets
+    ]
 
 
 def _misplaced(route: Route, subnets: Sequence[Subnet]) -> str | None:
