@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,21 @@ def site(
     site_config: str, beside: Callable[[Site], AbstractContextManager[object]]
 ) -> Iterator[Site]:
     """A running service with a share type per backend and two projects."""
+    with open_site(site_config, beside) as found:
+        yield found
+
+
+@pytest.fixture
+def new_site() -> Callable[..., AbstractContextManager[Site]]:
+    """For tests that need several sites, one after the other: `open_site`."""
+    return open_site
+
+
+@contextmanager
+def open_site(
+    config: str, beside: Callable[[Site], AbstractContextManager[object]]
+) -> Iterator[Site]:
+    """A site until the block ends. ``beside`` may give what texts of ``config`` stand for."""
     root = Path("/tmp", f"{leftovers.PREFIX}{secrets.token_hex(3)}")  # noqa: S108 - image files
     leftovers.claim(root)
     topology = Topology(root.name.removeprefix(leftovers.PREFIX), root / "ovs")
@@ -138,8 +153,10 @@ def site(
     site = Site(root=root, topology=topology, service=service)
     try:
         topology.build()
-        with topology.inside(), beside(site):
-            service.prepare(site_config)
+        with topology.inside(), beside(site) as known:
+            for text, value in (known if isinstance(known, dict) else {}).items():
+                config = config.replace(text, value)
+            service.prepare(config)
             service.start()
             _log_in(site)
             yield site

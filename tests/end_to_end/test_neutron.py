@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pytest
 
 from abaca.demo import nfs
 from abaca.demo.topology import DIRECT_CIDR, UNDERLAY_HOST, VLAN_CIDR
+from support.neutron.fault_proxy import Fault, FaultProxy
 from support.neutron.server import AGENT_HOST, NeutronServer, empty_database, installed
 from support.neutron.world import SERVICE_PROJECT, Cloud
 
@@ -23,7 +25,8 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-PORT = 9696
+PORT, BEHIND = 9696, 9697
+"""What Abaca asks is a proxy; Neutron is behind it."""
 ACCESS = f"""\
 network_plugin = neutron
 auth_type = none
@@ -72,6 +75,7 @@ network = lab-flat1
 {ACCESS}
 binding_host = {AGENT_HOST}
 """
+OURS = "abaca-test:share-server"
 FLAT_CIDR = "10.10.0.0/24"
 FLAT_NETWORK = {
     "name": "lab-flat1",
@@ -90,21 +94,31 @@ def pool(cidr: str) -> dict[str, object]:
 def neutron(tmp_path_factory: pytest.TempPathFactory) -> NeutronServer:
     """Not started yet: it will run on the storage host, which is to be made."""
     empty_database(installed())
-    return NeutronServer(home=tmp_path_factory.mktemp("neutron"), port=PORT)
+    return NeutronServer(home=tmp_path_factory.mktemp("neutron"), port=BEHIND)
 
 
 @pytest.fixture(scope="module")
-def beside(neutron: NeutronServer) -> Callable[[Any], AbstractContextManager[object]]:
+def proxy() -> FaultProxy:
+    """Not started yet either."""
+    return FaultProxy(target=BEHIND, port=PORT)
+
+
+@pytest.fixture(scope="module")
+def beside(
+    neutron: NeutronServer, proxy: FaultProxy
+) -> Callable[[Any], AbstractContextManager[object]]:
     """Neutron with the operator's flat network."""
 
     @contextmanager
     def running(_site: Any) -> Iterator[None]:
         neutron.start()
+        proxy.start()
         try:
             cloud = Cloud(neutron.url)
             cloud.subnet(cloud.network(**FLAT_NETWORK), FLAT_CIDR, **pool(FLAT_CIDR))
             yield
         finally:
+            proxy.stop()
             neutron.stop()
 
     return running
@@ -184,28 +198,49 @@ def test_mount(site: Any, cloud: Cloud, place: Place):
     assert nfs.write(site.alice, export, "file", b"over neutron") == nfs.read(
         site.alice, export, "file"
     )
-    (port,) = cloud.ports(device_owner="abaca-test:share-server")
+    (port,) = cloud.ports(device_owner=OURS)
     assert port["fixed_ips"][0]["ip_address"] == export.partition(":")[0]
     assert ip_address(port["fixed_ips"][0]["ip_address"]) in ip_network(place.cidr)
     assert port["binding:vif_type"] == ("unbound" if place.provider is None else "ovs")
     server = site.clients["admin"].share_servers.get(port["device_id"])
     assert server.share_network_id == network.id
     site.clear()
-    assert not cloud.ports(device_owner="abaca-test:share-server")
+    assert not cloud.ports(device_owner=OURS)
 
 
-def test_neutron_is_away_for_a_while(site: Any, cloud: Cloud, neutron: NeutronServer):
-    """A share asked for while Neutron is down becomes available by itself, with one port."""
+def test_neutron_stops_in_the_middle_of_a_create(
+    site: Any, cloud: Cloud, neutron: NeutronServer, proxy: FaultProxy
+):
+    """It makes the port and is gone before it says so. Started again: one port, and the share."""
     network = share_network(site, cloud, PLACES[1])
+    asked = threading.Event()
+
+    def gone(method: str, path: str) -> Fault | None:
+        if asked.is_set():
+            return Fault(drop=True)
+        if method == "POST" and path.startswith("/v2.0/ports"):
+            asked.set()
+            return Fault(done=True, drop=True)
+        return None
+
+    proxy.fault = gone
+    share = share_on(site, network, "direct")
+    site.until(lambda: cloud.ports(device_owner=OURS), "the port is made")
+    proxy.stop()
     neutron.stop()
+    known = len(site.service.log.read_text())
     try:
-        share = share_on(site, network, "direct")
         site.until(
-            lambda: "Neutron" in site.service.log.read_text(), "the plugin found nobody there"
+            lambda: "Connection refused" in site.service.log.read_text()[known:],
+            "nobody is found there",
         )
+        assert share.manager.get(share.id).status == "creating"
     finally:
+        proxy.fault = lambda _method, _path: None
         neutron.start()
+        proxy.start()
     site.settled(share)
-    assert len(cloud.ports(device_owner="abaca-test:share-server")) == 1
+    (port,) = cloud.ports(device_owner=OURS)
+    assert port["fixed_ips"][0]["ip_address"] == site.export(share).partition(":")[0]
     site.clear()
-    assert not cloud.ports(device_owner="abaca-test:share-server")
+    assert not cloud.ports(device_owner=OURS)

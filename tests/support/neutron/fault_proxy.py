@@ -36,6 +36,8 @@ class FaultProxy:
     target: int
     """Port of the real server."""
     fault: Callable[[str, str], Fault | None] = lambda _method, _path: None
+    port: int = 0
+    """Where it listens; any free port if 0."""
     calls: list[str] = field(default_factory=list)
     """Method and path of each request, in order."""
     _server: ThreadingHTTPServer | None = None
@@ -53,7 +55,7 @@ class FaultProxy:
         class Handler(_Handler):
             owner = proxy
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
