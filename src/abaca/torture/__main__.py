@@ -13,7 +13,7 @@ import click
 
 from abaca.testing.databases import SERVERS
 from abaca.torture import points
-from abaca.torture.programme import Programme
+from abaca.torture.programme import PHASES, Programme
 from abaca.torture.report import Report
 from abaca.torture.run import Choice
 
@@ -27,7 +27,13 @@ DATABASES = ("sqlite", *SERVERS)
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the report here.")
 @click.option("--only", help="BACKEND/OPERATION: nothing else.")
 @click.option("--point", help="NAME:before|after[:N]: at no other fault point.")
-@click.option("--phase", "phases", multiple=True, help="Only this part; may be given again.")
+@click.option(
+    "--phase",
+    "phases",
+    type=click.Choice(tuple(PHASES)),
+    multiple=True,
+    help="Only this part; may be given again.",
+)
 @click.option("--list", "listing", is_flag=True, help="Name the fault points, and do nothing.")
 def main(  # noqa: PLR0917 - one per option, given by name
     duration: float,

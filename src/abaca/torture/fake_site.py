@@ -115,25 +115,7 @@ class FakeWorlds:
 
     def strays(self) -> list[str]:
         """As an audit sees it; and addresses of nobody."""
-        audit = Audit(
-            config=_loaded(self.config), db=self.db, age=timedelta(0), repair=Repair.NOTHING
-        )
-        lines = [
-            f"{item.kind} {item.what} of {item.backend}"
-            for item in audit.run()
-            if item.state != "removed"
-        ]
-        with self.db.read() as tx:
-            servers = set(tx.execute(select(t.share_servers.c.id)).scalars())
-            held = tx.execute(select(t.addresses).where(t.addresses.c.owner.is_not(None)))
-            lines += [f"address {row.address} of {row.owner}" for row in held
-                      if row.owner not in servers]  # fmt: skip
-            lines += [
-                f"allocation of {row.share_server_id}"
-                for row in tx.execute(select(t.allocations))
-                if row.share_server_id not in servers
-            ]
-        return lines
+        return strays(self.config, self.db)
 
     @contextmanager
     def _changing(self, backend: str) -> Iterator[FakeWorld]:
@@ -173,6 +155,26 @@ class FakeWorlds:
 def _loaded(file: Path) -> Config:
     """What differs between configurations of one site makes no difference to an audit."""
     return load([file])
+
+
+def strays(file: Path, db: Database) -> list[str]:
+    """What drivers, plugins and the ledger have for no row, one line each."""
+    audit = Audit(config=_loaded(file), db=db, age=timedelta(0), repair=Repair.NOTHING)
+    lines = [
+        f"{item.kind} {item.what} of {item.backend}"
+        for item in audit.run()
+        if item.state != "removed"
+    ]
+    with db.read() as tx:
+        servers = set(tx.execute(select(t.share_servers.c.id)).scalars())
+        held = tx.execute(select(t.addresses).where(t.addresses.c.owner.is_not(None))).all()
+        claims = tx.execute(select(t.allocations)).all()
+    lines += [f"address {row.address} of {row.owner}" for row in held if row.owner not in servers]
+    return lines + [
+        f"allocation of {row.share_server_id}"
+        for row in claims
+        if row.share_server_id not in servers
+    ]
 
 
 def add_networks(db: Database, projects: list[str], first: int = 5000) -> None:

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from abaca.errors import BadRequest
 from abaca.testing.databases import SERVERS, DatabaseServer, serving
 from abaca.torture.fake_site import fake_site
+from abaca.torture.linux_site import linux_site
 from abaca.torture.report import Report
 from abaca.torture.run import Choice, Faults
 from abaca.torture.site import Site
 from abaca.torture.trial import PROJECTS
 
-PHASES = {"kill": 0.6, "pause": 0.2}
+PHASES = {"kill": 0.4, "pause": 0.15, "linux": 0.3}
 """Parts of the duration; what one does not use, the next ones have."""
 
 
@@ -32,8 +32,6 @@ class Programme:
 
     def run(self, seconds: float, phases: Sequence[str] = ()) -> None:
         """Every part, or those named."""
-        if unknown := set(phases) - set(PHASES):
-            raise BadRequest(f"{', '.join(sorted(unknown))}: write any of {', '.join(PHASES)}")
         chosen = {name: share for name, share in PHASES.items() if name in (phases or PHASES)}
         end = time.monotonic() + seconds
         with ExitStack() as stack:
@@ -53,16 +51,35 @@ class Programme:
     def _pause(self, seconds: float) -> None:
         self._faults("paused").run(seconds)
 
-    def _faults(self, kind: str) -> Faults:
-        chance = random.Random(self.chance.random())  # noqa: S311 - to be had again
+    def _linux(self, seconds: float) -> None:
+        self._faults("killed", fake=False).run(seconds)
+
+    def _faults(self, kind: str, *, fake: bool = True) -> Faults:
         return Faults(
-            report=self.report, make=self._fake, chance=chance, choice=self.choice, kind=kind
+            report=self.report,
+            make=self._fake if fake else self._real,
+            chance=random.Random(self.chance.random()),  # noqa: S311 - to be had again
+            choice=self.choice,
+            fake=fake,
+            kind=kind,
         )
 
     @contextmanager
     def _fake(self) -> Iterator[Site]:
-        url = self.server.create() if self.server is not None else None
-        with fake_site(url, PROJECTS) as site:
+        with self._url() as url, fake_site(url, PROJECTS) as site:
             yield site
-        if self.server is not None and url is not None:
-            self.server.drop(url)
+
+    @contextmanager
+    def _real(self) -> Iterator[Site]:
+        with self._url() as url, linux_site(url, PROJECTS) as site:
+            yield site
+
+    @contextmanager
+    def _url(self) -> Iterator[str | None]:
+        """A database of its own on the server, if there is one."""
+        if self.server is None:
+            yield None
+            return
+        url = self.server.create()
+        yield url
+        self.server.drop(url)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
+from abaca.errors import AbacaError
 from abaca.torture.operations import OPERATIONS, Operation
 from abaca.torture.report import Finding, Report
-from abaca.torture.site import Setting, Site
-from abaca.torture.trial import Trials, Wrong
+from abaca.torture.site import Setting, Site, Wrong
+from abaca.torture.trial import Trials
 
 SAY_SECONDS = 10.0
 
@@ -95,7 +96,7 @@ class Faults:
             return
         try:
             found = list(self.trials().reference(operation, setting).points)
-        except Wrong as error:
+        except (AssertionError, AbacaError) as error:
             self._spoilt(error, f"{setting.backend}/{operation.name}, undisturbed")
             return
         self.report.done("undisturbed")
@@ -113,7 +114,7 @@ class Faults:
                 self.report.done(self.kind, point)
             else:
                 self.report.missed += 1
-        except Wrong as error:
+        except (AssertionError, AbacaError) as error:
             self._spoilt(error, where)
         if time.monotonic() - self._said > SAY_SECONDS:
             self._said = time.monotonic()
@@ -128,14 +129,21 @@ class Faults:
             return trials.paused(operation, setting, point)
         return trials.killed(operation, setting, point)
 
-    def _spoilt(self, error: Wrong, where: str) -> None:
+    def _spoilt(self, error: Exception, where: str) -> None:
         """Go on with another site; what was learnt of undisturbed runs stays."""
         self.report.runs += 1
-        self.report.wrong(Finding(kind=error.kind, where=where, text=error.text))
+        self.report.wrong(finding(error, where))
         known = self._trials.references if self._trials else {}
         self._stack.close()
         self._trials = None
         self.trials().references.update(known)
+
+
+def finding(error: Exception, where: str) -> Finding:
+    """What went wrong; whatever was not foreseen counts as lost."""
+    if isinstance(error, Wrong):
+        return Finding(kind=error.kind, where=where, text=error.text)
+    return Finding(kind="lost", where=where, text=f"{type(error).__name__}: {error}")
 
 
 def _in_transaction(point: str) -> bool:

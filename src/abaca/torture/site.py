@@ -30,8 +30,13 @@ LOG_CHARACTERS = 6000
 DISARMED = dict.fromkeys((FAULT_VARIABLE, SIGNAL_VARIABLE, TRACE_VARIABLE))
 
 
-class Stuck(Exception):
-    """What was accepted has not come to its end in time."""
+class Wrong(AssertionError):
+    """Something is not as it should be: stuck, leaked or lost."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(f"{kind}: {text}")
+        self.kind = kind
+        self.text = text
 
 
 class World(Protocol):
@@ -89,7 +94,7 @@ class Site:
 
     def prepare(self) -> None:
         """Tables, and share types named after the backends."""
-        (self.folder / "state").mkdir()
+        (self.folder / "state").mkdir(exist_ok=True)
         migrate.upgrade(self.db)
         self.start()
         self.settle()
@@ -139,7 +144,7 @@ class Site:
         deadline = time.monotonic() + self.patience
         while file.exists() and alive(process):
             if time.monotonic() > deadline:
-                raise Stuck(f"process {process} does not take its arms\n{self.log()}")
+                raise Wrong("stuck", f"process {process} does not take its arms\n{self.log()}")
             time.sleep(0.001)
         file.unlink(missing_ok=True)
 
@@ -179,7 +184,8 @@ class Site:
                 if not (revive and any(not alive(item) for item in self.processes)):
                     return
             if time.monotonic() > deadline:
-                raise Stuck("\n".join(rest or ["no manager has started"]) + "\n" + self.log())
+                said = rest or ["no manager has started"]
+                raise Wrong("stuck", "\n".join([*said, self.log()]))
             time.sleep(0.02)
 
     def unsettled(self) -> list[str]:

@@ -14,7 +14,7 @@ from abaca.errors import AbacaError
 from abaca.steps import FAULT_VARIABLE, SIGNAL_VARIABLE, TRACE_VARIABLE
 from abaca.torture.nursery import alive, paused
 from abaca.torture.operations import EVERYBODY, KEPT, Bench, Operation
-from abaca.torture.site import DISARMED, Setting, Site, Stuck
+from abaca.torture.site import DISARMED, Setting, Site, Wrong
 
 PROJECT, KEEPER = "tenant", "keeper"
 PROJECTS = [PROJECT, KEEPER, "heir"]
@@ -24,15 +24,6 @@ SAME_POINT = 3
 """How many of the times that a run passes a point are tried."""
 ONCE = ("pools.", "tasks.", "bin.", "transfers.", "messages.", "supervision.")
 """Of commits that come again and again, the first."""
-
-
-class Wrong(Exception):
-    """A trial ended otherwise than it should."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(f"{kind}: {text}")
-        self.kind = kind
-        self.text = text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +164,7 @@ class Trials:
             _die_asking(bench, operation, side)
         os.waitpid(process, 0)
         self._rest(bench, operation)
-        self._same(before if side == "before" else expected)
+        self.same(before if side == "before" else expected)
         self._clear(bench, operation)
 
     def _ask(self, bench: Bench, operation: Operation, faults: dict[str, str]) -> None:
@@ -200,31 +191,26 @@ class Trials:
 
     def _rest(self, bench: Bench, operation: Operation) -> None:
         """All is at rest, and mended."""
-        self._settle()
+        self.site.settle()
         deadline = time.monotonic() + self.site.patience
         while operation.unmended(bench):
             if time.monotonic() > deadline:
                 raise Wrong("stuck", f"not mended\n{self.site.log()}")
             time.sleep(0.02)
-            self._settle()
-        self._settle()
-
-    def _settle(self) -> None:
-        try:
             self.site.settle()
-        except Stuck as error:
-            raise Wrong("stuck", str(error)) from error
+        self.site.settle()
 
     def _right(self, bench: Bench, operation: Operation, expected: Counter[str]) -> None:
         """What should be there is, undamaged, and nothing else."""
         try:
             operation.after(bench)
-            self._keeps()
+            self.keeps()
         except (AssertionError, OSError, AbacaError) as error:
             raise Wrong("lost", f"{error}\n{self.site.log()}") from error
-        self._same(self.site.census() if operation.lasting else expected)
+        self.same(self.site.census() if operation.lasting else expected)
 
-    def _keeps(self) -> None:
+    def keeps(self) -> None:
+        """The keeper's shares are as they were; AssertionError."""
         keeper = self.site.tenant(KEEPER)
         for backend, share in self.site.kept.items():
             found = keeper.read(share)
@@ -234,7 +220,7 @@ class Trials:
             data = self.site.world.names(found)
             assert data == {KEPT}, f"the keeper's data on {backend}: {data}"  # noqa: S101
 
-    def _same(self, expected: Counter[str]) -> None:
+    def same(self, expected: Counter[str]) -> None:
         """The ledger and the world are as expected, and agree."""
         deadline = time.monotonic() + CENSUS_SECONDS
         while True:
@@ -258,15 +244,10 @@ class Trials:
         if operation.overrides:
             self.site.overrides.clear()
             self.site.restart()
-        try:
-            bench.clear()
-        except Stuck as error:
-            raise Wrong("stuck", f"clearing up: {error}") from error
-        except AbacaError as error:
-            raise Wrong("stuck", f"clearing up: {error}\n{self.site.log()}") from error
+        bench.clear()
         if operation.lasting:
             self.base = self.site.census()
-        self._same(self.base)
+        self.same(self.base)
 
 
 def _sum(one: Counter[str], other: Counter[str], *, sign: int = 1) -> Counter[str]:
