@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
 from sqlalchemy import update
 
 from abaca.context import Context, Version
+from abaca.db.tables import now
 from abaca.db.tables import share_servers as table
 from abaca.drivers.fake import FakeDriver
 from abaca.errors import AddressesExhausted
 from abaca.manager.backend import Backend, BackendNetwork
+from abaca.manager.comparison import compare_all
 from abaca.manager.options import ManagerOptions
+from abaca.model.finding import Direction
 from abaca.modes import DriverMode
+from abaca.network.bound import collect
 from abaca.network.fake import FakeCloud, FakePlugin
-from abaca.network.plugin import Label
+from abaca.network.plugin import Claim, Label, SubnetRef
 from abaca.share import share_servers
 from abaca.share.share_servers import SUPPORT, Foreign
 from abaca.states import ShareStatus
@@ -171,10 +174,41 @@ def test_the_option_comes_and_goes(api: Api, start: StartManager) -> None:
     assert labels(api) == [(Label.USER, "net-b1")]
     # Its plugin was not at hand: where it is again, the audit frees what nobody claims.
     assert len(ports(network)) == 1
-    elsewhere = start(replace(backend("b3", mode), admin=network))
-    removed = elsewhere._supervisor.collect(timedelta(0))
-    assert len(removed) == 1
+    assert len(collect(network.plugin, api.db, now())) == 1
     assert ports(network) == []
+
+
+def test_the_audit_looks_at_both_networks(api: Api, start: StartManager) -> None:
+    """Of backends that share an admin network, a lost address of each is told, and an orphan."""
+    mode, network = DriverMode.FLAT, admins()
+    made = [replace(backend(name, mode), admin=network) for name in ("b1", "b2")]
+    first = start(made[0])
+    api.until_status(
+        api.share(api.share_type(mode), network_id=api.share_network()), ShareStatus.AVAILABLE
+    )
+    api.until_idle()
+    assert first.stop()
+    driver = made[0].driver
+    assert isinstance(driver, FakeDriver)
+    driver.capacity_gib = 1
+    start(*made)
+    api.until_status(
+        api.share(api.share_type(mode), network_id=api.share_network()), ShareStatus.AVAILABLE
+    )
+    api.until_idle()
+    assert {row["host"] for row in api.rows("share_servers")} == {"node1@b1", "node1@b2"}
+    assert all(not item.discrepancies for item in compare_all(api.db, made).values())
+
+    assert isinstance(network.plugin, FakePlugin)
+    network.plugin.cloud.ports.clear()
+    orphan = Claim(owner="nobody", label=Label.ADMIN, subnet="admins", index=0)
+    network.plugin.allocate(SubnetRef(key="admins"), [orphan], host="node1")
+    found = {host: item.discrepancies for host, item in compare_all(api.db, made).items()}
+    assert [item.direction for item in found["node1@b1"]] == [
+        Direction.MISSING_IN_LEDGER,
+        Direction.MISSING_IN_WORLD,
+    ]
+    assert [item.direction for item in found["node1@b2"]] == [Direction.MISSING_IN_WORLD]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -71,12 +71,17 @@ def compare(
     """What driver and plugins have for this backend and no row has, and the reverse.
 
     Changes nothing, and raises nothing but DatabaseUnavailable: a driver or plugin
-    that can't be asked is a difference by itself. ``networks``: those that are looked
-    at; all of the backend's unless given. While nothing is worked on one look is exact.
+    that can't be asked is a difference by itself. ``networks``: those whose plugins are
+    asked what no row has; all of the backend's unless given. While nothing is worked on
+    one look is exact.
     """
-    asked = backend.networks if networks is None else networks
+    asked = backend.networks if networks is None else tuple(networks)
     own = _of_driver(db, backend)
-    theirs = [item for network in asked for item in _of_network(db, backend, network)]
+    theirs = [
+        item
+        for network in backend.networks
+        for item in _of_network(db, backend, network, orphans=network in asked)
+    ]
     return Comparison(
         discrepancies=(*own, *theirs),
         driver_asked=not any(item.direction is Direction.NOT_ASKED for item in own),
@@ -190,13 +195,17 @@ def _read(tx: Tx, backend: Backend) -> Ledger:
     )
 
 
-def _of_network(db: Database, backend: Backend, network: BackendNetwork) -> list[Discrepancy]:
+def _of_network(
+    db: Database, backend: Backend, network: BackendNetwork, *, orphans: bool
+) -> list[Discrepancy]:
     plugin = network.plugin
     try:
         seen = [
             Discrepancy(kind=NETWORK, resource_id=line, direction=Direction.MISSING_IN_LEDGER)
             for line in (
-                bound.orphans(plugin, db, now()) if isinstance(plugin, ShowsOrphans) else ()
+                bound.orphans(plugin, db, now())
+                if orphans and isinstance(plugin, ShowsOrphans)
+                else ()
             )
         ]
         seen += _lost(db, backend, network)
