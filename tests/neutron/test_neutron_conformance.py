@@ -22,10 +22,10 @@ def physnet() -> str:
 
 
 def flat(cloud: Cloud, *cidrs: str, capacity: int) -> Subject:
-    """A section with a provider network that has these subnets."""
+    """A section with a provider network that has these subnets; cut after every call."""
     attributes = {"provider:network_type": "flat", "provider:physical_network": physnet()}
     network = cloud.network(*cidrs, **attributes)
-    return subject(cloud, network, DriverMode.FLAT, capacity=capacity)
+    return subject(cloud, network, DriverMode.FLAT, capacity=capacity, asking=True)
 
 
 def direct(cloud: Cloud, *cidrs: str, capacity: int) -> Subject:

@@ -28,7 +28,10 @@ class TestNovaFlat(NetworkPluginSuite):
             "network": "flat",
             "allowed_ip_ranges": ["10.50.0.1-10.50.0.7", "10.50.0.8-10.50.0.17"],
         }
-        return nova_subject(nova, database, values, DriverMode.FLAT, network=FLAT, capacity=13)
+        # Here every call may be the last, also those that only ask.
+        return nova_subject(
+            nova, database, values, DriverMode.FLAT, network=FLAT, capacity=13, asking=()
+        )
 
     @pytest.fixture
     def wide(self, nova: NovaServer, database: Database) -> Subject:

@@ -41,7 +41,7 @@ class Subject:
     wrong_values: Mapping[str, object]
     """Values of a network section that `faults` finds something in."""
     power: Power
-    """Ticks after each call that the plugin makes to the outside."""
+    """Ticks after each call that the plugin makes to the outside; those that ask may not cut."""
     lose: Callable[[Allocation], None]
     """Delete the thing behind an allocation, behind the plugin's back."""
     vanish: Callable[[], None]

@@ -38,15 +38,17 @@ class _Unused:
 class TickingAdapter(HTTPAdapter):
     """Ticks when an answer is there, before anybody has seen it."""
 
-    def __init__(self, power: Power) -> None:
+    def __init__(self, power: Power, *, asking: bool) -> None:
         super().__init__()
         self._power = power
+        self._asking = asking
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """As always, and then perhaps the lights go out."""
         response = super().send(request, *args, **kwargs)
         assert response.content is not None  # read now, so that the connection is free again
-        self._power.tick(f"{request.method} {request.path_url}")
+        asked = request.method == "GET" and not self._asking
+        self._power.tick(f"{request.method} {request.path_url}", asked=asked)
         return response
 
 
@@ -65,9 +67,16 @@ def values(url: str, **more: object) -> dict[str, object]:
 
 
 def plugin_on(
-    section: Mapping[str, object], mode: DriverMode, power: Power | None = None
+    section: Mapping[str, object],
+    mode: DriverMode,
+    power: Power | None = None,
+    *,
+    asking: bool = False,
 ) -> NeutronPlugin:
-    """An instance as the manager makes it; with ``power``, its every call outside ticks."""
+    """An instance as the manager makes it; with ``power``, its every call outside ticks.
+
+    ``asking``: those that only ask may be the last before a cut too.
+    """
     host = PluginHost(
         name="host1",
         mode=mode,
@@ -77,7 +86,7 @@ def plugin_on(
     )
     plugin = NeutronPlugin.from_config("net", section, host)
     if power is not None:
-        plugin.remote.session().session.mount("http://", TickingAdapter(power))
+        plugin.remote.session().session.mount("http://", TickingAdapter(power, asking=asking))
     return plugin
 
 
@@ -172,9 +181,10 @@ def subject(
     mode: DriverMode,
     *,
     capacity: int,
+    asking: bool = False,
     **more: object,
 ) -> Subject:
-    """A section on a network of a cloud."""
+    """A section on a network of a cloud; ``asking`` as in `plugin_on`."""
     power = Power()
     flat = mode is DriverMode.FLAT
     if flat:
@@ -210,7 +220,7 @@ def subject(
         yield plugin
 
     return Subject(
-        make=lambda: plugin_on(section, mode, power),
+        make=lambda: plugin_on(section, mode, power, asking=asking),
         mode=mode,
         subnet=subnet,
         capacity=capacity,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
@@ -40,13 +40,19 @@ def access(url: str, **others: object) -> dict[str, object]:
     }
 
 
-def host(database: Database, mode: DriverMode, power: Power | None = None) -> PluginHost:
+ASKING = ("held", "owned", "forgotten", "pools", "networks", "network", "fixed_ip")
+"""Calls to the ledger and to nova that change nothing."""
+
+
+def host(
+    database: Database, mode: DriverMode, power: Power | None = None, asking: Sequence[str] = ()
+) -> PluginHost:
     """What Abaca lends to the plugin; each call to it ticks."""
     power = power or Power()
     return PluginHost(
         name="host1",
         mode=mode,
-        ledger=power.wired(DatabaseLedger(database)),
+        ledger=power.wired(DatabaseLedger(database), asking),
         registry=DatabaseRegistry(database),
         fabric=None,
     )
@@ -59,13 +65,17 @@ def plugin_on(
     *,
     section: str = "net",
     power: Power | None = None,
+    asking: Sequence[str] = (),
 ) -> NovaPlugin:
-    """An instance as the manager makes it; with ``power``, its every call outside ticks."""
+    """An instance as the manager makes it; with ``power``, its every call outside ticks.
+
+    There is no cut after one of those ``asking``.
+    """
     if power is None:
         return NovaPlugin.from_config(section, values, host(database, mode))
     settings = Settings.parse(section, values, mode)
-    api = power.wired(NovaApi(settings.access))
-    return NovaPlugin(section, settings, host(database, mode, power), api)
+    api = power.wired(NovaApi(settings.access), asking)
+    return NovaPlugin(section, settings, host(database, mode, power, asking), api)
 
 
 def in_process(url: str, values: Mapping[str, object], mode: DriverMode) -> NovaPlugin:
@@ -92,8 +102,12 @@ def nova_subject(
     *,
     network: str,
     capacity: int,
+    asking: Sequence[str] = ASKING,
 ) -> Subject:
-    """A section of the plugin, and a nova network that it, or the share network, names."""
+    """A section of the plugin, and a nova network that it, or the share network, names.
+
+    There is no cut after a call of those ``asking``.
+    """
     power = Power()
     flat = mode is DriverMode.FLAT
     key = "net" if flat else str(uuid.uuid4())
@@ -128,7 +142,7 @@ def nova_subject(
         yield plugin
 
     return Subject(
-        make=lambda: plugin_on(database, whole, mode, power=power),
+        make=lambda: plugin_on(database, whole, mode, power=power, asking=asking),
         mode=mode,
         subnet=subnet,
         capacity=capacity,
