@@ -1,0 +1,79 @@
+"""What `abaca serve` loads: the packages that its configuration needs (``start_imports.yaml``)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+LISTS: dict[str, list[str]] = yaml.safe_load(
+    Path(__file__).with_name("start_imports.yaml").read_text()
+)
+CONFIGURED = {
+    "standalone": ("none", "standalone", ["ever"]),
+    "builtin": ("builtin", "", ["ever", "builtin"]),
+}
+"""auth_strategy, network plugin, and the lists of what may be loaded."""
+INSTALLATION = {"_distutils_hack", "_virtualenv", "sitecustomize", "usercustomize"}
+SECONDS = 60
+PROGRAM = """
+import atexit, json, sys
+atexit.register(lambda: print("loaded", json.dumps(sorted(k for k, v in sys.modules.items() if v))))
+from abaca.cli.main import main
+main()
+"""
+
+
+def configuration(folder: Path, auth: str, plugin: str) -> Path:
+    """A backend with the fake driver."""
+    file = folder / "abaca.conf"
+    mode = "flat_multi_svm\nnetwork_config_group = net" if plugin else "single_svm"
+    network = f"[net]\nnetwork_plugin = {plugin}\ngateway = 10.10.0.1\nmask = 24\n"
+    file.write_text(
+        f"[DEFAULT]\nhost = node\nstate_path = {folder}/state\nlisten_port = 0\n"
+        f"auth_strategy = {auth}\nenabled_share_backends = one\n"
+        f"[one]\nshare_driver = fake\ndriver_mode = {mode}\n{network if plugin else ''}"
+    )
+    return file
+
+
+def loaded(file: Path) -> set[str]:
+    """Top-level packages that are there after a start of the service, but Python's own."""
+    log = file.with_suffix(".log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", PROGRAM, "serve", "--config-file", str(file)],
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+        )
+    assert process.stdout is not None
+    try:
+        listens = any("listening" in line for line in process.stdout)
+    finally:
+        process.terminate()
+        said, _ = process.communicate(timeout=SECONDS)
+    assert listens, log.read_text()[-2000:]
+    modules = json.loads(said.partition("loaded ")[2])
+    packages = {name.partition(".")[0] for name in modules}
+    return {
+        name
+        for name in packages - sys.stdlib_module_names - INSTALLATION
+        if not name.startswith(("abaca", "__", "_cython_", "cython_runtime", "_sysconfigdata", "_openssl"))
+    }
+
+
+@pytest.mark.parametrize("name", CONFIGURED)
+def test_only_what_is_configured_is_loaded(name: str, tmp_path: Path) -> None:
+    """A start on a database that is there imports what is listed, and nothing else."""
+    auth, plugin, lists = CONFIGURED[name]
+    file = configuration(tmp_path, auth, plugin)
+    loaded(file)  # makes the database, with Alembic
+    found = loaded(file)
+    assert sorted(found & set(LISTS["never"])) == []
+    assert sorted(found - {package for item in lists for package in LISTS[item]}) == []
+    assert {"falcon", "sqlalchemy", "oslo_config"} <= found
