@@ -10,14 +10,17 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
+from abaca.cli.db import db as db_commands
 from abaca.db import migrate
 from abaca.db.database import Database
 from abaca.db.migrate import Schema
 from abaca.errors import ConfigError
 from support.serving import serving
 
+ABACA = str(Path(sys.executable).with_name("abaca"))
 NEWER = "9000"
 MIGRATION = '''"""Made up by a test."""
 
@@ -123,10 +126,28 @@ def test_an_old_service_restarts_beside_a_newer_schema(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "later")
     migrate.upgrade(db, newer(tmp_path, True, False))
     db.close()
-    command = [str(Path(sys.executable).with_name("abaca")), "serve", "--config-file", str(file)]
+    command = [ABACA, "serve", "--config-file", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 2
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "revision 9001" in done.stderr
+
+
+def test_the_command_says_whether_an_upgrade_is_rolling(tmp_path: Path) -> None:
+    """Before anything is done: what a database at an older revision must be told."""
+    file = tmp_path / "abaca.conf"
+    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")
+    db = Database(f"sqlite:///{tmp_path}/abaca.sqlite")
+    migrate.upgrade(db)
+    before = migrate.compatible_from()
+    told = []
+    for revision in ("0000", before, migrate.HEAD):
+        with db.write() as tx:
+            tx.execute(text("UPDATE alembic_version SET version_num = :now"), {"now": revision})
+        done = CliRunner().invoke(db_commands, ["version", "--config-file", str(file)])
+        assert done.exit_code == 0
+        told.append([word for word in ("is rolling", "not rolling") if word in done.output])
+    db.close()
+    assert told == [["not rolling"], ["is rolling"], []]
 
 
 def calls_of(file: Path) -> list[ast.Call]:

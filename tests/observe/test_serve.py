@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 import urllib.error
@@ -18,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from support.serving import serving
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "observe.md"
 GLOBAL_ID = f"req-{uuid.uuid4()}"
 CONFIG = """[DEFAULT]
 state_path = {folder}
@@ -241,6 +243,15 @@ def test_labels_are_bounded(service: Service, request_id: str):
     assert any(("route", "other") in pairs for _, pairs in after)
     # One counter and one histogram per method at most, however many were asked for.
     assert len(after) - before < 80
+
+
+def test_every_metric_is_documented(service: Service):
+    """What the page has is in docs/observe.md, and what is there is on the page."""
+    _, text = service.get(f"{service.monitoring}/metrics")
+    shown = {item.name for item in text_string_to_metric_families(text)}
+    named = re.findall(r"\babaca_[a-z_]+[a-z]", DOCUMENT.read_text())
+    documented = {re.sub("_(total|count)$", "", name) for name in named}
+    assert documented == {name for name in shown if name.startswith("abaca_")}
 
 
 def test_both_ports_say_the_same_to_this_host(service: Service):

@@ -9,16 +9,18 @@ from sqlalchemy import exists, literal_column, select, union_all
 
 from abaca.db import migrate
 from abaca.db.database import Database
-from abaca.db.tables import metadata
+from abaca.db.tables import metadata, schema_revisions
 from abaca.testing.databases import SERVERS, DatabaseServer, serving
 
 VARIABLE = "ABACA_TEST_DATABASES"
 """Which kinds the tests that are marked ``every_database`` run on, separated by commas."""
 KINDS = ("sqlite", *SERVERS)
+TABLES = [table for table in metadata.sorted_tables if table is not schema_revisions]
+"""Those with rows of tests."""
 _FULL = union_all(
     *(
         select(literal_column(f"'{table.name}'")).where(exists(select(1).select_from(table)))
-        for table in metadata.sorted_tables
+        for table in TABLES
     )
 )
 """Which tables have rows: asked at once."""
@@ -61,7 +63,7 @@ class Databases:
         db = Database(url)
         with db.write() as tx:
             full = set(tx.execute(_FULL).scalars())
-            for table in reversed(metadata.sorted_tables):
+            for table in reversed(TABLES):
                 if table.name in full:
                     tx.execute(table.delete())
         db.close()

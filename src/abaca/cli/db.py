@@ -44,7 +44,7 @@ def upgrade(files: Files) -> None:
 @db.command()
 @config_files
 def version(files: Files) -> None:
-    """Say at which revision the database is, and which one this version needs."""
+    """Say at which revision the database is, and what an upgrade means for those who use it."""
     from abaca.db import migrate  # noqa: PLC0415
 
     database = _open(files)
@@ -53,5 +53,14 @@ def version(files: Files) -> None:
     finally:
         database.close()
     click.echo(f"database {found.revision or 'empty'}, this version needs {migrate.HEAD}")
+    if found.revision is None:
+        return
     if found.compatible_from is not None:
         click.echo(f"processes of versions that need {found.compatible_from} or later can use it")
+    if found.revision < migrate.HEAD:
+        rolling = migrate.compatible_from() <= found.revision
+        click.echo(
+            "an upgrade is rolling: those that run now can run on, and be started again"
+            if rolling
+            else "an upgrade is not rolling: stop every process of Abaca before it"
+        )

@@ -26,6 +26,7 @@ from abaca.db.tables import schema_revisions
 from abaca.errors import ConfigError, DatabaseUnavailable
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from alembic.script import ScriptDirectory
 
 log = structlog.get_logger()
@@ -142,15 +143,31 @@ def state_in(tx: Tx) -> State:
     return State(revision=str(revision), compatible_from=oldest)
 
 
-def _run(tx: Tx, before: str | None, schema: Schema) -> None:
-    from alembic import command  # noqa: PLC0415 - see above
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+def compatible_from(schema: Schema = OURS) -> str:
+    """The oldest revision whose code may run beside the schema, once a database is at its head."""
+    return _compatible_from(_scripts(_config(schema)), schema.head)
+
+
+def _config(schema: Schema) -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config()
     config.set_main_option("script_location", str(schema.folder))
+    return config
+
+
+def _scripts(config: Config) -> ScriptDirectory:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
+
+    return ScriptDirectory.from_config(config)
+
+
+def _run(tx: Tx, before: str | None, schema: Schema) -> None:
+    from alembic import command  # noqa: PLC0415 - see above
+
+    config = _config(schema)
     config.attributes["connection"] = tx.connection
-    scripts = ScriptDirectory.from_config(config)
+    scripts = _scripts(config)
     known = {item.revision for item in scripts.walk_revisions()}
     if before is not None and before not in known:
         text = f"the database is at revision {before}, which this Abaca does not know"
