@@ -43,7 +43,7 @@ check: ## lint, types, arch, test: what CI runs
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory arch
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test PYTEST_ARGS="--conformance-complete $(PYTEST_ARGS)"
 
 bench: setup ## how fast it is, beside baselines (NAME=api,ipam JSON=FILE SHORT=1 BENCH_ARGS=--help)
 	@$(BIN)/python -m benchmarks $(NAME) $(if $(JSON),--json $(JSON)) $(if $(SHORT),--short) $(BENCH_ARGS)

@@ -135,7 +135,8 @@ class Reporter:
     def __init__(self, config: pytest.Config) -> None:
         self._file: str | None = config.getoption("--conformance-report")
         self._complete: bool = config.getoption("--conformance-complete")
-        self.table = Table(expected=tuple(config.getini("conformance_plugins")))
+        expected = config.getini("conformance_plugins") if self._complete else ()
+        self.table = Table(expected=tuple(expected))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of one test is over."""
