@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from sqlalchemy import update
 from abaca.db import audits, findings
 from abaca.db import tables as t
 from abaca.db.tables import now
+from abaca.drivers.driver import Inventory
 from abaca.drivers.fake import FakeDriver, FakeServer, FakeShare, FakeSnapshot
 from abaca.errors import BackendUnavailable, NetworkUnavailable
 from abaca.manager.comparison import compare
@@ -28,12 +30,29 @@ STRAY = Claim(owner="gone", label=Label.USER, subnet="net-b1", index=0)
 HOST = "node1@b1"
 
 
+class Slow(FakeDriver):
+    """Lists what it has once it may."""
+
+    def __init__(self, mode: DriverMode) -> None:
+        super().__init__(mode)
+        self.may = threading.Event()
+        self.reads: list[str] = []
+
+    def inventory(self) -> Inventory:
+        """After waiting."""
+        self.reads.append("begun")
+        assert self.may.wait(60)
+        return super().inventory()
+
+
 class Site:
     """One backend with a share, a snapshot and, in the multi modes, a share server."""
 
-    def __init__(self, api: Api, start: StartManager, mode: DriverMode) -> None:
+    def __init__(
+        self, api: Api, start: StartManager, mode: DriverMode, driver: FakeDriver | None = None
+    ) -> None:
         self.api = api
-        self.driver = FakeDriver(mode)
+        self.driver = driver or FakeDriver(mode)
         self.backend = backend("b1", mode, driver=self.driver)
         self.manager = start(self.backend, options=CALM)
         network = api.share_network() if mode.has_share_servers else None
@@ -138,7 +157,6 @@ def test_what_is_worked_on_is_no_finding(api: Api, start: StartManager) -> None:
     assert site.seen() == set()
 
 
-@pytest.mark.every_database
 def test_one_look_is_a_suspicion_two_are_a_finding(api: Api, start: StartManager) -> None:
     """It is confirmed by the second look, and forgotten by the first that does not see it."""
     site = Site(api, start, DriverMode.SINGLE)
@@ -179,6 +197,27 @@ def test_no_false_finding_while_work_goes_on(api: Api, start: StartManager) -> N
     until_audited(api)
     assert set(driver.world.shares) == set(kept)
     assert found(api) == found(api, FindingState.REPAIRED) == {}
+
+
+def test_what_comes_and_goes_during_a_look(api: Api, start: StartManager) -> None:
+    """A share that is made, and one that is deleted, while the driver lists what it has."""
+    driver = Slow(DriverMode.SINGLE)
+    site = Site(api, start, DriverMode.SINGLE, driver)
+    other = site.made(api.share(api.share_type(DriverMode.SINGLE)))
+    api.until_idle()
+    seen: list[set[tuple[str, str, str]]] = []
+    looking = threading.Thread(target=lambda: seen.append(site.seen()))
+    begun = len(driver.reads)
+    looking.start()
+    api.until(lambda: len(driver.reads) > begun)
+    made = site.made(api.share(api.share_type(DriverMode.SINGLE)))
+    api.delete(other.id)
+    api.until(lambda: api.read(other.id) is None)
+    api.until_idle()
+    driver.may.set()
+    looking.join(60)
+    assert seen == [set()]
+    assert set(driver.world.shares) == {site.share.instance.id, made.instance.id}
 
 
 def test_the_old_is_repaired_and_the_young_named(api: Api, start: StartManager) -> None:
@@ -302,10 +341,13 @@ def test_counts_are_of_what_was_found(api: Api) -> None:
         Discrepancy(kind="share", resource_id=str(number), direction=Direction.MISSING_IN_WORLD)
         for number in range(3)
     ]
-    look = {"knows": lambda _: True, "confirm_after": timedelta(0)}
+    look = {"knows": lambda _: True, "confirm_after": timedelta(hours=1)}
     with api.db.write() as tx:
-        findings.replace(tx, HOST, seen[:2], **look)  # type: ignore[arg-type]
+        for _ in range(2):
+            findings.replace(tx, HOST, seen[:2], **look)  # type: ignore[arg-type]
         assert findings.count_by_kind(tx) == []
+        assert findings.first_suspected(tx, HOST) is not None
+        tx.execute(update(t.findings).values(first_seen=now() - timedelta(hours=2)))
         findings.replace(tx, HOST, seen, **look)  # type: ignore[arg-type]
         (count,) = findings.count_by_kind(tx)
         assert (count.host, count.kind, count.number) == (HOST, "share", 2)
