@@ -114,7 +114,7 @@ def test_missing_privileges_are_told(tmp_path: Path) -> None:
     program = (
         "import encodings.ascii, encodings.idna, os, sys; from pathlib import Path;"
         "from abaca.cli.config import found_outside; from abaca.config import load;"
-        "import abaca.drivers.linux, abaca.network.standalone;"
+        "import abaca.drivers.linux, abaca.network.standalone, abaca.service.auth;"
         "config = load((Path(sys.argv[1]),), ()); os.setgid(65534); os.setuid(65534);"
         "print('\\n'.join(found_outside(config)))"
     )
