@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from abaca.drivers.fake import FakeDriver
 from abaca.modes import DriverMode
-from abaca.network.helper import FlatHelper, ManagedHelper
 from abaca.testing.driver_suite import DriverSubject, DriverSuite
 from abaca.testing.helpers import FixedFlat, FixedManaged, address, vxlan
 
@@ -20,12 +21,18 @@ class TestFakeDriver(DriverSuite):
         mode: DriverMode = request.param
         driver = FakeDriver(mode)
 
-        def helper(number: int) -> FlatHelper | ManagedHelper:
+        def helper(number: int) -> FixedFlat | FixedManaged:
             if mode is DriverMode.FLAT:
                 return FixedFlat((address(f"10.9.0.{number}/24"),))
             return FixedManaged((vxlan(7000 + number, f"10.{number}.0.9/24"),))
 
+        def with_admins(number: int) -> FixedFlat | FixedManaged:
+            admin = FixedFlat((address(f"10.66.0.{10 + number}/24"),))
+            return replace(helper(number), admin=admin)
+
         def left() -> list[str]:
             return [*driver.world.servers, *driver.world.shares]
 
-        return DriverSubject(mode=mode, make=lambda: driver, helper=helper, left=left)
+        return DriverSubject(
+            mode=mode, make=lambda: driver, helper=helper, left=left, with_admins=with_admins
+        )

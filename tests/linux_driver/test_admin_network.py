@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from abaca.drivers.driver import AccessLevel, AccessRule
-from abaca.testing.helpers import FixedFlat, FixedManaged, address
 from support.hostns import Host, Machine, host, reboot
 from support.linux_scene import Backend, Scene, a_share, flat, managed, scene
 from support.nfs4 import Nfs4Client
@@ -22,17 +21,6 @@ EVERYBODY = [
     AccessRule(network=ip_network(text), level=AccessLevel.READ_WRITE)
     for text in ("0.0.0.0/0", "::/0")
 ]
-
-
-class WithAdmins(Backend):
-    """The same, with an address on the administrators' network for each server."""
-
-    def network(self, number: int) -> FixedFlat | FixedManaged:
-        """What the helper gives to the server of this number."""
-        admin = FixedFlat(
-            (address(f"{ADMIN[0]}/24", gateway="10.66.0.1"), address(f"{ADMIN[1]}/64"))
-        )
-        return replace(super().network(number), admin=admin)
 
 
 @dataclass(frozen=True)
@@ -75,14 +63,11 @@ def stage(
 ) -> Iterator[Stage]:
     """One in each of the multi modes; the administrators' machine is their network's gateway."""
     with host(tmp_path_factory.mktemp("host")) as made_host:
-        plain: Backend = request.param(made_host)
-        made_host.ip("link", "add", "br-admin", "type", "bridge")
-        made_host.ip("link", "set", "br-admin", "up")
-        mappings = plain.values.get("bridge_mappings", [])
-        assert isinstance(mappings, list)
-        plain.values["bridge_mappings"] = [*mappings, "admin:br-admin"]
-        backend = WithAdmins(plain.mode, plain.host, plain.values)
+        backend: Backend = request.param(made_host)
         made = scene(backend)
+        assert made.share.server is not None
+        made.driver.ensure_server(made.share.server, backend.with_admins(1))
+        made.locations[:] = made.driver.ensure_share(made.share, None)
         made.driver.apply_access(made.share, EVERYBODY)
         admins = made_host.machine("admins")
         made_host.cable(admins, "admins", "10.66.0.1/24", "10.66.0.100/24", "fd66::100/64")
@@ -161,13 +146,12 @@ def test_comes_back_and_goes(stage: Stage) -> None:
     driver, share = stage.made.backend.driver(), stage.made.share
     assert share.server is not None
     driver.start()
-    network = stage.made.backend.network(1)
-    driver.ensure_server(share.server, network)
+    driver.ensure_server(share.server, stage.made.backend.with_admins(1))
     assert driver.ensure_share(share, None) == stage.made.locations
     hidden = next(item.path for item in stage.made.locations if item.is_admin_only)
     assert stage.admins.list(hidden).returncode == 0
 
-    driver.ensure_server(share.server, replace(network, admin=None))
+    driver.ensure_server(share.server, stage.made.backend.network(1))
     left = driver.ensure_share(share, None)
     assert [item.is_admin_only for item in left] == [False, False]
     assert ADMIN[0] not in stage.server("ip", "addr")

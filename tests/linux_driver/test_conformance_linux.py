@@ -24,5 +24,9 @@ class TestLinuxDriver(DriverSuite):
             return [*host.servers(), *map(str, hostns.processes(host)), *images]
 
         return DriverSubject(
-            mode=backend.mode, make=backend.driver, helper=backend.network, left=left
+            mode=backend.mode,
+            make=backend.driver,
+            helper=backend.network,
+            left=left,
+            with_admins=backend.with_admins,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_interface, ip_network
 from typing import cast
 
@@ -53,6 +53,16 @@ class Backend:
         text = (f"10.{number}.0.9/24", f"fd0a:{number}::9/64")
         return FixedManaged((vxlan(7000 + number, *text),))
 
+    def with_admins(self, number: int) -> FixedFlat | FixedManaged:
+        """The same, with addresses on the administrators' network, behind its gateway."""
+        admin = FixedFlat(
+            (
+                address(f"10.66.0.{10 + number}/24", gateway="10.66.0.1"),
+                address(f"fd66::{10 + number}/64"),
+            )
+        )
+        return replace(self.network(number), admin=admin)
+
     def machine(self, number: int) -> Machine:
         """A tenant's machine that is on the wire of the server of this number."""
         machine = self.host.machine(f"m{number}")
@@ -89,6 +99,12 @@ class Backend:
         netns.call_inside(compute.netns, plug)
 
 
+def add_admin_bridge(made: Host) -> None:
+    """The bridge of the administrators' network."""
+    made.ip("link", "add", "br-admin", "type", "bridge")
+    made.ip("link", "set", "br-admin", "up")
+
+
 def single(made: Host) -> Backend:
     """single_svm on 10.9.9.9."""
     made.ip("addr", "add", "10.9.9.9/32", "dev", "lo")
@@ -103,9 +119,10 @@ def flat(made: Host) -> Backend:
     """flat_multi_svm on the bridge br-flat."""
     made.ip("link", "add", "br-flat", "type", "bridge")
     made.ip("link", "set", "br-flat", "up")
+    add_admin_bridge(made)
     values: dict[str, object] = {
         "storage_path": str(made.folder / "storage"),
-        "bridge_mappings": ["flat:br-flat"],
+        "bridge_mappings": ["flat:br-flat", "admin:br-admin"],
     }
     return Backend(DriverMode.FLAT, made, values)
 
@@ -113,8 +130,10 @@ def flat(made: Host) -> Backend:
 def managed(made: Host) -> Backend:
     """managed_multi_svm with VXLAN to a compute host, which is another namespace."""
     other = made.add_compute()
+    add_admin_bridge(made)
     values: dict[str, object] = {
         "storage_path": str(made.folder / "storage"),
+        "bridge_mappings": ["admin:br-admin"],
         "vxlan_local": other.peer,
         "vxlan_peers": [other.address],
     }

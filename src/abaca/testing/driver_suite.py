@@ -33,6 +33,7 @@ from abaca.drivers.driver import (
     Locality,
     Oddity,
     Server,
+    ServesAdmins,
     Share,
     Snapshot,
     Transfers,
@@ -56,6 +57,8 @@ class DriverSubject:
     """The helper of the server of this number (1 to 4), always with the same addresses."""
     left: Callable[[], Collection[str]]
     """What of the driver's is in the world: processes, namespaces, volumes."""
+    with_admins: Callable[[int], FlatHelper | ManagedHelper] | None = None
+    """The same helper with the administrators' network; for drivers that are `ServesAdmins`."""
 
 
 @dataclass
@@ -324,6 +327,32 @@ class DriverSuite:
         driver.leave_server(unknown)
         with pytest.raises(DriverError):
             driver.server_addresses(unknown, {})
+
+    def test_admin_interface_comes_and_goes(self, bench: Bench) -> None:
+        """On an admin network a share has locations more, marked so; without it, none of them."""
+        driver, subject, server = bench.driver, bench.subject, bench.server(1)
+        if server is None or not isinstance(driver, ServesAdmins):
+            return
+        assert subject.with_admins is not None, "the subject must have `with_admins`"
+        helper, share = subject.with_admins(1), bench.made(1)
+        assert helper.admin is not None
+        admin = {str(item.address) for item in helper.admin.addresses(1)}
+        before = driver.ensure_share(share, None)
+        for _ in range(2):
+            driver.ensure_server(server, helper)
+        found = driver.ensure_share(share, None)
+        hidden = [item.path for item in found if item.is_admin_only]
+        assert {path.rpartition(":/")[0].strip("[]") for path in hidden} == admin
+        assert [item for item in found if not item.is_admin_only] == before
+        if isinstance(driver, Adopts):
+            addresses = {str(item) for item in driver.server_addresses(server, {})}
+            assert addresses == _addresses(subject, 1) | admin
+        for _ in range(2):
+            driver.ensure_server(server, subject.helper(1))
+        assert driver.ensure_share(share, None) == before
+        for _ in range(2):
+            driver.remove_server(server)
+        assert not subject.left()
 
     def test_transferred_twice(self, bench: Bench) -> None:
         """A share without a share server becomes another project's, and is still there."""
