@@ -89,7 +89,7 @@ def test_gone_behind_its_back(made_host: Host) -> None:
     assert found.keys() == {("subvolume", True)}
     assert found[("subvolume", True)].of == share
     assert found[("subvolume", True)].name == f"{image}:share-{share}"
-    mounts.unmount(top(made_host).with_name(share))
+    mounts.unmount(top(made_host).with_name(share), patience=0)
     assert odd(made).keys() == {("subvolume", True), ("mount", True)}
     netns.remove_namespace(server)
     found = odd(made)

@@ -222,16 +222,18 @@ class AuditClock:
 
     def _due(self, tx: Tx, host: str) -> bool:
         """The interval is over; or something suspected is to be looked at again."""
-        options = self._options
+        options, stamp = self._options, now()
+        audit = audits.get(tx, host)
+        finished_at = None if audit is None else audit.finished_at
         suspected = findings.first_suspected(tx, host)
         if suspected is not None:
-            return suspected <= now() - timedelta(seconds=options.confirm_seconds)
+            # Of who can't be asked nothing is confirmed, however often that is tried.
+            since = suspected if finished_at is None else max(suspected, finished_at)
+            return since <= stamp - timedelta(seconds=options.confirm_seconds)
         if not options.audit_seconds:
             return False
         if host in self._first:
             soon = min(options.audit_seconds, options.first_audit_seconds)
             return time.monotonic() - self._begun >= soon
-        audit = audits.get(tx, host)
-        if audit is None or audit.finished_at is None:
-            return True
-        return audit.finished_at <= now() - timedelta(seconds=options.audit_seconds)
+        every = timedelta(seconds=options.audit_seconds)
+        return finished_at is None or finished_at <= stamp - every
