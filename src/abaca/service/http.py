@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 from wsgiref.types import WSGIApplication
@@ -11,6 +12,12 @@ from cheroot import wsgi
 
 log = structlog.get_logger()
 BEGIN_SECONDS = 5.0
+WAITING = 1024
+"""Connections that may wait for `serve`; more are tried again by their clients, seconds later."""
+KEPT = 256
+"""Connections that are kept open between requests."""
+MUTE_SECONDS = 10
+"""For how long a connection on which nothing was said yet takes no thread."""
 
 
 class HttpServer:
@@ -25,7 +32,14 @@ class HttpServer:
         threads: int,
         tls: tuple[Path, Path] | None = None,
     ) -> None:
-        self._server = _Server((address, port), app, numthreads=threads, server_name="abaca")
+        self._server = _Server(
+            (address, port),
+            app,
+            numthreads=threads,
+            server_name="abaca",
+            request_queue_size=WAITING,
+        )
+        self._server.keep_alive_conn_limit = KEPT
         self._tls = tls is not None
         if tls is not None:
             from cheroot.ssl.builtin import BuiltinSSLAdapter  # noqa: PLC0415 - only what is configured
@@ -35,6 +49,8 @@ class HttpServer:
     def listen(self) -> str:
         """Open the port; the base URL. OSError if it can't."""
         self._server.prepare()
+        # Else each new connection has a thread wait for its first request.
+        self._server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, MUTE_SECONDS)
         address, port = self._server.bind_addr[:2]
         host = f"[{address}]" if ":" in address else address
         return f"http{'s' if self._tls else ''}://{host}:{port}"
