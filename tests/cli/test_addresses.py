@@ -18,7 +18,7 @@ from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
 from abaca.db.foreign_addresses import ForeignAddresses
 from abaca.db.networks import add_tenant_network
-from abaca.errors import BadRequest
+from abaca.errors import BadRequest, ConfigError
 from abaca.manager.address_watch import AddressWatch
 from abaca.network.plugin import Claim, IPAddress, Label, NetworkType, Segment, Subnet
 from abaca.service import address_pools, foreign_addresses
@@ -281,6 +281,18 @@ def test_killed_in_the_middle_nothing_is_half_imported(tmp_path: Path, database:
         store.keep_out(wanted)
     assert store.listed() == []
     assert usage(site(tmp_path))["free"] == 9
+
+
+def test_probing_needs_a_driver_with_wires(tmp_path: Path) -> None:
+    """Section, option, driver and backend are named; no service starts with it."""
+    file = site(tmp_path, more="probe_addresses = yes")
+    with pytest.raises(ConfigError) as caught:
+        load((file,), ())
+    (fault,) = caught.value.faults
+    assert fault == (
+        "[flat1] probe_addresses: driver fake of [one] has no wires for it on its host; leave it "
+        "out"
+    )
 
 
 def test_a_check_makes_no_database(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from abaca.config.model import BackendConfig, NetworkConfig
 from abaca.config.options import BACKEND, GROUPS, NETWORK, OLD_PLUGINS
 from abaca.config.raw import listed, nearest
 from abaca.config.values import Values
-from abaca.config.wires import overlaps, shared_with_admins
+from abaca.config.wires import overlaps, shared_with_admins, without_wires
 from abaca.drivers.driver import Driver, ServesAdmins
 from abaca.errors import ConfigError
 from abaca.modes import MULTI_MODES, DriverMode
@@ -42,6 +42,7 @@ class Backends:
         self._check_storage(found)
         self._collect(overlaps(found))
         self._collect(shared_with_admins(found))
+        self._collect(without_wires(found))
         return tuple(found)
 
     def unused(self) -> dict[str, str]:

@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 from abaca.config.model import BackendConfig, NetworkConfig
-from abaca.drivers.driver import ADMIN_WIRE, KnowsWires
+from abaca.drivers.driver import ADMIN_WIRE, HasFabric, KnowsWires
 from abaca.errors import NetworkError
 from abaca.modes import DriverMode
-from abaca.network.plugin import HasRanges, IPAddress, IPNetwork, NetworkType, Segment
+from abaca.network.plugin import (
+    HasRanges,
+    IPAddress,
+    IPNetwork,
+    NeedsWires,
+    NetworkType,
+    Segment,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,37 @@ def shared_with_admins(backends: Sequence[BackendConfig]) -> list[str]:
                 if one.version == two.version and one.overlaps(two)
             ]
     return lines
+
+
+def without_wires(backends: Sequence[BackendConfig]) -> list[str]:
+    """One line per section that needs wires of a driver that has none."""
+    lines = []
+    for backend in backends:
+        driver: object = backend.driver
+        if isinstance(driver, HasFabric):
+            continue
+        for network, mode in (
+            (backend.network, backend.mode),
+            (backend.admin_network, DriverMode.FLAT),
+        ):
+            option = None if network is None else _needing(network, mode)
+            if network is not None and option is not None:
+                lines.append(
+                    f"[{network.section}] {option}: driver {backend.driver_name} of "
+                    f"[{backend.name}] has no wires for it on its host; leave it out"
+                )
+    return lines
+
+
+def _needing(network: NetworkConfig, mode: DriverMode) -> str | None:
+    plugin: object = network.plugin
+    if not isinstance(plugin, NeedsWires):
+        return None
+    try:
+        found: str | None = plugin.needs_wires(network.values, mode)
+    except NetworkError:
+        return None  # its own faults are told already
+    return found
 
 
 def _ranges(backends: Sequence[BackendConfig]) -> Iterator[_Ranges]:

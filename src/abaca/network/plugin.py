@@ -247,6 +247,15 @@ class HasPools(Protocol):
 
 
 @runtime_checkable
+class NeedsWires(Protocol):
+    """Optional: some sections of the plugin need the driver's wires (`PluginHost.fabric`)."""
+
+    @classmethod
+    def needs_wires(cls, values: Mapping[str, object], mode: DriverMode) -> str | None:
+        """The option of a section without `faults` that does; None if none does."""
+
+
+@runtime_checkable
 class KnowsIds(Protocol):
     """Optional: the plugin understands some of the IDs by which share networks name networks."""
 

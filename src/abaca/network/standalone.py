@@ -109,6 +109,14 @@ class StandalonePlugin:
             for pool in flat_pools(section, settings)
         )
 
+    @classmethod
+    def needs_wires(cls, values: Mapping[str, object], mode: DriverMode) -> str | None:
+        """Routers, and asking for addresses, are done on them."""
+        settings = Settings.parse("", values, mode)
+        if settings.probe is not None:
+            return "probe_addresses"
+        return "connectivity" if settings.routed else None
+
     def status(self) -> None:
         """Return if `allocate` can work; ``routed`` and probing need wires on this host."""
         self._probing.ready()
