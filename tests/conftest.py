@@ -1,7 +1,8 @@
 """What tests of every kind may ask for: databases, on each server that Abaca runs on; clients.
 
 A test that is marked ``every_database`` runs once on each (the environment variable
-``ABACA_TEST_DATABASES`` names fewer), every other test on SQLite.
+``ABACA_TEST_DATABASES`` names fewer), every other test on SQLite. With ``ABACA_TEST_DATABASE``
+set to another kind, those others run that use a database, on that kind.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from support.databases import Databases, wanted
+from support.databases import Databases, main, wanted
 from support.openstack_client import OpenStackClient
 
 EMPTY, READY = "empty_url", "database_url"
+USES = {EMPTY, READY, "databases"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -24,6 +26,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for name in (EMPTY, READY):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, wanted(), indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On another main database only what uses one is new."""
+    if main() == "sqlite":
+        return
+    new = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and USES.intersection(item.fixturenames)
+        and item.get_closest_marker("every_database") is None
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in new])
+    items[:] = new
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +64,7 @@ def database_url(
     request: pytest.FixtureRequest, tmp_path: Path, databases: Databases
 ) -> Iterator[str]:
     """A database without rows; on SQLite without tables too: `Database.create_schema` is right."""
-    kind = getattr(request, "param", "sqlite")
+    kind = getattr(request, "param", main())
     if kind == "sqlite":
         yield f"sqlite:///{tmp_path}/abaca.db"
         return
@@ -61,7 +78,7 @@ def empty_url(
     request: pytest.FixtureRequest, tmp_path: Path, databases: Databases
 ) -> Iterator[str]:
     """A database with nothing in it, not even tables."""
-    kind = getattr(request, "param", "sqlite")
+    kind = getattr(request, "param", main())
     if kind == "sqlite":
         yield f"sqlite:///{tmp_path}/empty.db"
         return

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import falcon
@@ -85,9 +84,9 @@ class Client:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(database_url: str) -> Iterator[Database]:
     """An empty database."""
-    database = Database(f"sqlite:///{tmp_path}/abaca.db")
+    database = Database(database_url)
     database.create_schema()
     yield database
     database.close()

@@ -115,6 +115,7 @@ def test_the_roomiest_pool_wins_and_the_next_one_follows(
     assert hosts == ["node1@one", "node1@two", "node1@one"]
 
 
+@pytest.mark.every_database
 def test_the_last_room_is_given_once(database: Database, add_pool: Callable[..., str]):
     """Of twenty placements at once on room for seven, exactly seven succeed."""
     host = add_pool("one", "single_svm", free=70)

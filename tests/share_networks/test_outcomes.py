@@ -18,6 +18,7 @@ from abaca.api.policy import Policy
 from abaca.api.routes import RULES
 from abaca.api.settings import ApiSettings
 from abaca.db import availability_zones, share_network_subnets, share_types
+from abaca.db.database import Database
 from abaca.db.tables import new_id, now
 from abaca.drivers.fake import FakeDriver
 from abaca.manager.backend import Backend
@@ -30,7 +31,8 @@ from abaca.network.plugin import NetworkType
 from abaca.work.run import RetryOptions
 from abaca.work.worker import WorkOptions
 from api.conftest import ByName, Client
-from support.control_plane import ZONE, database
+from support.control_plane import ZONE
+from support.databases import Databases
 
 DOC = Path(__file__).parents[2] / "docs" / "share-networks.md"
 ELSEWHERE = "elsewhere"
@@ -207,7 +209,7 @@ def backend(name: str, mode: DriverMode, plugin: FakePlugin | None) -> Backend:
 
 
 @contextmanager
-def running(column: str, folder: Path) -> Iterator[Site]:
+def running(column: str, url: str) -> Iterator[Site]:
     """A site for a column: backends of all modes; for ``any`` no flat one, which takes all."""
     mode, _, needs = column.partition(": ")
     ids, makes = PLUGINS[needs]
@@ -222,7 +224,8 @@ def running(column: str, folder: Path) -> Iterator[Site]:
     if mode != "any":
         own = FakePlugin([ip_network("10.98.0.0/24")], DriverMode.FLAT, flat, makes=False)
         backends.append(backend("flat", DriverMode.FLAT, own))
-    db = database(folder)
+    db = Database(url)
+    db.create_schema()
     with db.write() as tx:
         availability_zones.ensure(tx, ELSEWHERE)
         types = {
@@ -240,15 +243,15 @@ def running(column: str, folder: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Site]]:
+def sites(databases: Databases) -> Iterator[Callable[[str], Site]]:
     """The site of a column, started when it is first asked for."""
     with ExitStack() as stack:
         started: dict[str, Site] = {}
 
         def site(column: str) -> Site:
             if column not in started:
-                folder = tmp_path_factory.mktemp("site")
-                started[column] = stack.enter_context(running(column, folder))
+                url = stack.enter_context(databases.one())
+                started[column] = stack.enter_context(running(column, url))
             return started[column]
 
         yield site

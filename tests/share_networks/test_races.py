@@ -7,15 +7,12 @@ order of requests and of a share manager's work, and requests at the same time.
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_network
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -59,7 +56,8 @@ from abaca.network.fake import FakeCloud, FakePlugin
 from abaca.work.run import RetryOptions
 from abaca.work.worker import WorkOptions
 from api.conftest import ByName, Client
-from support.control_plane import ZONE, database
+from support.control_plane import ZONE
+from support.databases import Databases
 
 FAST = ManagerOptions(
     work=WorkOptions(
@@ -76,12 +74,13 @@ SETTINGS = ApiSettings(default_share_type="silver", quota_limits=dict.fromkeys(D
 class Site:
     """APIs on one database, and a managed backend of fakes."""
 
-    folder: Path
+    url: str
     driver: FakeDriver = field(default_factory=lambda: FakeDriver(DriverMode.MANAGED))
     cloud: FakeCloud = field(default_factory=FakeCloud)
 
     def __post_init__(self) -> None:
-        self.dbs = [database(self.folder), Database(f"sqlite:///{self.folder / 'abaca.db'}")]
+        self.dbs = [Database(self.url), Database(self.url)]
+        self.dbs[0].create_schema()
         self.clients = [Client(db, make_app(db, SETTINGS, ByName(), POLICY)) for db in self.dbs]
         cidrs = [ip_network("10.99.0.0/24")]
         self.backend = Backend(
@@ -208,9 +207,9 @@ class Site:
 
 
 @contextmanager
-def site_in(folder: Path) -> Iterator[Site]:
+def site_on(url: str) -> Iterator[Site]:
     """A site with share type ``silver``, which needs a share network."""
-    site = Site(folder)
+    site = Site(url)
     specs = {"driver_handles_share_servers": "True"}
     with site.dbs[0].write() as tx:
         share_types.create(tx, name="silver", description=None, is_public=True, extra_specs=specs)
@@ -219,9 +218,9 @@ def site_in(folder: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(database_url: str) -> Iterator[Site]:
     """One for the test."""
-    with site_in(tmp_path) as found:
+    with site_on(database_url) as found:
         yield found
 
 
@@ -245,11 +244,11 @@ class Orders(RuleBasedStateMachine):
     networks = Bundle("networks")
     made = Bundle("made")
 
-    def __init__(self) -> None:
+    def __init__(self, databases: Databases) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="abaca-orders-"))
-        self._entered = site_in(self.folder)
-        self.site = self._entered.__enter__()
+        self._entered = ExitStack()
+        url = self._entered.enter_context(databases.one())
+        self.site = self._entered.enter_context(site_on(url))
         self.default: Known | None = None
         self.shares: dict[str, tuple[str, Known]] = {}
         self.going: set[str] = set()
@@ -364,14 +363,13 @@ class Orders(RuleBasedStateMachine):
             assert not self.site.cloud.ports
             assert not self.site.driver.world.servers
         finally:
-            self._entered.__exit__(None, None, None)
-            shutil.rmtree(self.folder)
+            self._entered.close()
 
 
-def test_every_order() -> None:
+def test_every_order(databases: Databases) -> None:
     """Hundreds of orders of requests and work."""
     run_state_machine_as_test(
-        Orders,
+        lambda: Orders(databases),
         settings=settings(
             max_examples=12,
             stateful_step_count=30,

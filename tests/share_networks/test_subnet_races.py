@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,15 +23,15 @@ from abaca.db.tables import (
     share_network_subnets,
     share_servers,
 )
-from share_networks.test_races import Site, site_in, together
+from share_networks.test_races import Site, site_on, together
 
 ROUNDS = 20
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
+def site(database_url: str) -> Iterator[Site]:
     """One whose share servers and addresses take their time."""
-    with site_in(tmp_path) as found:
+    with site_on(database_url) as found:
         found.driver.delays["ensure_server"] = 0.02
         found.cloud.delays["allocate"] = 0.01
         yield found

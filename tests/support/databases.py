@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import exists, literal_column, select, union_all
 
@@ -14,6 +16,8 @@ from abaca.testing.databases import SERVERS, DatabaseServer, serving
 
 VARIABLE = "ABACA_TEST_DATABASES"
 """Which kinds the tests that are marked ``every_database`` run on, separated by commas."""
+MAIN = "ABACA_TEST_DATABASE"
+"""Where every other test that uses a database has it: SQLite if it is not set."""
 KINDS = ("sqlite", *SERVERS)
 TABLES = [table for table in metadata.sorted_tables if table is not schema_revisions]
 """Those with rows of tests."""
@@ -31,6 +35,14 @@ def wanted() -> list[str]:
     found = [item.strip() for item in os.environ.get(VARIABLE, ",".join(KINDS)).split(",")]
     if unknown := sorted(set(found) - set(KINDS)):
         raise ValueError(f"{VARIABLE}: {', '.join(unknown)}: write any of {', '.join(KINDS)}")
+    return found
+
+
+def main() -> str:
+    """The kind on which tests run that are not marked."""
+    found = os.environ.get(MAIN, "sqlite")
+    if found not in KINDS:
+        raise ValueError(f"{MAIN}: {found}: write one of {', '.join(KINDS)}")
     return found
 
 
@@ -68,6 +80,17 @@ class Databases:
                     tx.execute(table.delete())
         db.close()
         self._unused[kind].append(url)
+
+    @contextmanager
+    def one(self) -> Iterator[str]:
+        """The URL of a database of the main kind without rows, while the context lasts."""
+        if main() == "sqlite":
+            with tempfile.TemporaryDirectory(prefix="abaca-one-") as folder:
+                yield f"sqlite:///{folder}/abaca.db"
+            return
+        url = self.take(main())
+        yield url
+        self.give_back(main(), url)
 
     def close(self) -> None:
         """Stop every server, and remove all that was in them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import ScalarSelect, delete, func, insert, or_, select, update
 
 from abaca.db.database import Tx
 from abaca.db.services import UP_SECONDS
@@ -15,15 +15,12 @@ from abaca.model.pool import Pool
 
 def live(tx: Tx) -> list[Pool]:
     """Pools of backends whose service is up and not disabled, by name."""
-    up = (
-        select(services.c.host)
-        .where(
-            services.c.disabled.is_(False),
-            services.c.seen_at > now() - timedelta(seconds=UP_SECONDS),
-        )
-        .scalar_subquery()
-    )
-    return tx.all(Pool, select(pools).where(pools.c.host.in_(up)).order_by(*_ORDER))
+    return tx.all(Pool, select(pools).where(pools.c.host.in_(_up())).order_by(*_ORDER))
+
+
+def not_up(tx: Tx) -> list[Pool]:
+    """Pools of backends whose service is down or disabled, by name."""
+    return tx.all(Pool, select(pools).where(pools.c.host.not_in(_up())).order_by(*_ORDER))
 
 
 def every(tx: Tx) -> list[Pool]:
@@ -98,6 +95,12 @@ def report(tx: Tx, host: str, found: Collection[Pool]) -> None:
             insert(pools).values(host=host, name=pool.name, version=0, **values)
         ):
             tx.execute(known)  # another manager of the same backend was faster
+
+
+def _up() -> ScalarSelect[str]:
+    """The ``host@backend`` of services that are up and not disabled."""
+    alive = services.c.seen_at > now() - timedelta(seconds=UP_SECONDS)
+    return select(services.c.host).where(services.c.disabled.is_(False), alive).scalar_subquery()
 
 
 _ORDER = (pools.c.host, pools.c.name)

@@ -33,9 +33,7 @@ def place(
         if pool_rows.take(tx, pool, request.size_gib):
             return _settle(tx, request, pool)
         refused.append(lacks_room(request))
-    return no_place(
-        refused, pools, not_up=[pool for pool in pool_rows.every(tx) if pool not in pools]
-    )
+    return no_place(refused, pools, not_up=pool_rows.not_up(tx))
 
 
 def _settle(tx: Tx, request: PlacementRequest, pool: Pool) -> Placement:

@@ -70,7 +70,7 @@ def explain(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Expla
         availability_zone=zone,
     )
     live = pools.live(tx)
-    down = [pool for pool in pools.every(tx) if pool not in live]
+    down = pools.not_up(tx)
     considered = _considered(request, live, down)
     refusals = [item.refusal for item in considered if item.refusal is not None]
     none_fits = len(refusals) == len(considered)
