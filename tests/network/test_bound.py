@@ -358,6 +358,8 @@ def test_labels_are_apart(database: Database) -> None:
     user.interfaces()
     kept = admin.interfaces()
     user.release_all()
+    with database.read() as tx:
+        assert {row.claim.label for row in allocations.of_server(tx, server)} == {Label.ADMIN}
     admin.check()
     assert admin.interfaces() == kept
     admin.release_all()

@@ -53,7 +53,7 @@ def verbs(backend: Backend, driver: LinuxDriver) -> list[Callable[[], object]]:
         gone,
     ]
     if server is not None:
-        made.insert(1, lambda: driver.ensure_server(server, backend.network(1)))
+        made.insert(1, lambda: driver.ensure_server(server, backend.with_admins(1)))
         made.append(lambda: driver.remove_server(server))
     return made
 

@@ -194,8 +194,9 @@ class BoundNetwork:
         if self._binding.label is not Label.USER:
             return {}
         found: dict[str, list[Claim]] = {}
+        present = {self._binding.section, self._admin.section if self._admin else None}
         for row in self._rows_of(Label.ADMIN):
-            if self._admin is None or row.section != self._admin.section:
+            if row.section not in present:
                 found.setdefault(row.section, []).append(row.claim)
         return found
 
