@@ -132,7 +132,10 @@ class DatabaseLedger:
 
     def confirm(self, pool: str, claims: Collection[Claim]) -> None:
         """What they hold there is tentative no longer."""
+        if not claims:
+            return
         with self._database.write() as tx:
+            address_gaps.lock(tx, pool)
             for where in _batches(claims):
                 mine = and_(addresses.c.pool == pool, where)
                 tx.execute(update(addresses).where(mine).values(tentative=False))
