@@ -11,8 +11,9 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
-# True: code that is one revision older may run beside this (nothing goes away, nothing is
-# renamed, new columns are nullable or have a server default). Then the upgrade is rolling.
+# True: code that is one revision older may run beside this, and so may new code beside old:
+# nothing goes away or is renamed, new columns are nullable or have a server default, and
+# nothing is written into old columns that old code can't read. Then the upgrade is rolling.
 expand_only = False
 
 

@@ -15,7 +15,6 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
-expand_only = True
 
 
 def upgrade() -> None:

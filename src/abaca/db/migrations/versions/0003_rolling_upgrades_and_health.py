@@ -12,7 +12,8 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
-expand_only = True
+# It only adds, but code before it refuses to start beside anything newer.
+expand_only = False
 
 
 def upgrade() -> None:
