@@ -11,6 +11,7 @@ from sqlalchemy import Select, select, update
 from abaca.context import Context, Version
 from abaca.db import share_instances
 from abaca.db import shares as share_rows
+from abaca.db import snapshots as snapshot_rows
 from abaca.db import tables as t
 from abaca.db.database import Database, Tx
 from abaca.db.tables import new_id
@@ -66,7 +67,7 @@ class Tenant:
         share_type: str,
         *,
         network: str | None = None,
-        size: int = 1,
+        size: int | None = 1,
         snapshot: str | None = None,
     ) -> str:
         """Ask for a share; its ID."""
@@ -109,6 +110,14 @@ class Tenant:
     def deny(self, share: str, rule: str) -> None:
         """Take a rule away."""
         self._ask(lambda tx: access_rules.deny(tx, self.context(), share, rule))
+
+    def deny_address(self, share: str, to: str) -> None:
+        """Take the rule for this address away, if there is one."""
+        with self.db.read() as tx:
+            _, found = access_rules.of_share(tx, self._admin, share)
+        for rule in found:
+            if rule.access_to == to:
+                self.deny(share, rule.id)
 
     def snapshot(self, share: str) -> str:
         """Take a snapshot; its ID."""
@@ -207,6 +216,23 @@ class Tenant:
             select(*columns)
             .join(t.share_instances, t.share_instances.c.share_id == t.shares.c.id)
             .where(t.shares.c.project_id == self.project)
+        )
+
+    def size(self, share: str) -> int:
+        """Its size in GiB."""
+        found = self.read(share)
+        return 0 if found is None else found.size
+
+    def snapshots_of(self, share: str) -> list[str]:
+        """The snapshots of one share."""
+        with self.db.read() as tx:
+            return [item.id for item in snapshot_rows.of_share(tx, share)]
+
+    def messages(self, share: str) -> list[str]:
+        """What the tenant was told about it."""
+        columns = t.messages.c
+        return list(
+            self._all(select(columns.user_message, columns.id).where(columns.resource_id == share))
         )
 
     def snapshots(self) -> dict[str, str]:

@@ -106,6 +106,8 @@ def serve(birth: Birth) -> None:
         logger_factory=structlog.WriteLoggerFactory(),
     )
     os.environ.update(birth.environment)
+    if (folder / CLOCK).exists():
+        clock.jump(float((folder / CLOCK).read_text()))
     structlog.get_logger().info("born", process=os.getpid(), **birth.environment)
     config = with_outages(load([Path(birth.config)]), folder)
     db = Database(config.service.database_url, pool_size=8)

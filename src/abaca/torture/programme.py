@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
+from abaca.errors import AbacaError
 from abaca.testing.databases import SERVERS, DatabaseServer, serving
+from abaca.torture.disasters import (
+    EVERYWHERE,
+    ON_LINUX,
+    ON_SMALL,
+    ON_SQLITE,
+    Disaster,
+    of_server,
+    small_database,
+    tried,
+)
 from abaca.torture.fake_site import fake_site
 from abaca.torture.linux_site import linux_site
 from abaca.torture.report import Report
-from abaca.torture.run import Choice, Faults
+from abaca.torture.run import Choice, Faults, finding
 from abaca.torture.site import Site
-from abaca.torture.trial import PROJECTS
+from abaca.torture.storm import Storm
+from abaca.torture.trial import PROJECTS, Trials
 
-PHASES = {"kill": 0.4, "pause": 0.15, "linux": 0.3}
+PHASES = {"storm": 0.12, "disasters": 0.2, "kill": 0.3, "pause": 0.08, "linux": 0.3}
 """Parts of the duration; what one does not use, the next ones have."""
+OPERATIONS = 1000
+"""Of a storm, at most."""
 
 
 @dataclass(kw_only=True)
@@ -51,6 +65,64 @@ class Programme:
     def _pause(self, seconds: float) -> None:
         self._faults("paused").run(seconds)
 
+    def _storm(self, seconds: float) -> None:
+        """A thousand operations by many tenants."""
+        with self._fake() as site:
+            trials = Trials(site=site)
+            trials.begin()
+            storm = Storm(report=self.report, trials=trials, chance=self._chance())
+            try:
+                storm.run(OPERATIONS, seconds)
+            except (AssertionError, AbacaError) as error:
+                self.report.runs += 1
+                self.report.wrong(finding(error, f"storm, seed {self.report.seed}"))
+
+    def _disasters(self, seconds: float) -> None:
+        """Each on a site of its own, in equal parts of the time."""
+        parts: list[tuple[Callable[[], AbstractContextManager[Site]], tuple[Disaster, ...]]] = [
+            (self._fake, EVERYWHERE)
+        ]
+        if self.server is None:
+            parts += [(self._fake, ON_SQLITE), (self._small, ON_SMALL), (self._real, ON_LINUX)]
+        else:
+            parts += [(self._fake, of_server(self.server, self.database)), (self._real, ON_LINUX)]
+        end = time.monotonic() + seconds
+        while parts:
+            left = max(0.0, end - time.monotonic())
+            make, disasters = parts.pop(0)
+            self._some(make, disasters, left / (len(parts) + 1))
+
+    def _some(
+        self,
+        make: Callable[[], AbstractContextManager[Site]],
+        disasters: tuple[Disaster, ...],
+        seconds: float,
+    ) -> None:
+        """Each disaster in turn, as long as there is time, or until one goes wrong."""
+        end = time.monotonic() + seconds
+        where = disasters[0].name
+        try:
+            with make() as site:
+                trials = Trials(site=site)
+                trials.begin()
+                waiting = [(item, tried(trials, item)) for item in disasters]
+                while waiting:
+                    disaster, tries = waiting.pop(0)
+                    found = next(tries, None)
+                    if found is None:
+                        continue
+                    setting, name, attempt = found
+                    where = f"{setting.backend}/{name}, {disaster.name}"
+                    attempt()
+                    self.report.done(disaster.name)
+                    self.report.say(f"{self.report.summary}; {where}")
+                    waiting.append((disaster, tries))
+                    if time.monotonic() > end:
+                        break
+        except (AssertionError, AbacaError) as error:
+            self.report.runs += 1
+            self.report.wrong(finding(error, where))
+
     def _linux(self, seconds: float) -> None:
         self._faults("killed", fake=False).run(seconds)
 
@@ -58,15 +130,24 @@ class Programme:
         return Faults(
             report=self.report,
             make=self._fake if fake else self._real,
-            chance=random.Random(self.chance.random()),  # noqa: S311 - to be had again
+            chance=self._chance(),
             choice=self.choice,
             fake=fake,
             kind=kind,
         )
 
+    def _chance(self) -> random.Random:
+        """One of its own for each part, so that what one part does makes no other differ."""
+        return random.Random(self.chance.random())  # noqa: S311 - to be had again
+
     @contextmanager
     def _fake(self) -> Iterator[Site]:
         with self._url() as url, fake_site(url, PROJECTS) as site:
+            yield site
+
+    @contextmanager
+    def _small(self) -> Iterator[Site]:
+        with small_database() as url, fake_site(url, PROJECTS) as site:
             yield site
 
     @contextmanager

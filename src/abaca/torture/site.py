@@ -221,12 +221,6 @@ class Site:
             self.deaths = deaths
         return bool(self.deaths)
 
-    def jump(self, seconds: float) -> None:
-        """Set the clock of every manager, and of who asks, ahead by so much."""
-        (self.folder / "clock").write_text(str(seconds))
-        for process in self.processes:
-            os.kill(process, signal.SIGUSR1)
-
     @contextmanager
     def network_down(self) -> Iterator[None]:
         """Inside, no network plugin answers."""

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from abaca.db.database import Database
@@ -147,6 +147,33 @@ class Trials:
         self.site.start()
         self._rest(bench, operation)
         return True
+
+    def disturbed(
+        self, operation: Operation, setting: Setting, strike: Callable[[Callable[[], None]], None]
+    ) -> None:
+        """Asked while something happens; `Wrong` unless all ends as if nothing had."""
+        expected = _sum(self.base, self.reference(operation, setting).change)
+        bench = self.bench(setting)
+        operation.before(bench)
+        self.site.settle()
+        strike(lambda: operation.ask(bench))
+        self._rest(bench, operation)
+        self._mended()
+        self._right(bench, operation, expected)
+        self._clear(bench, operation)
+
+    def _mended(self) -> None:
+        """Wait until the keeper's shares are served again."""
+        deadline = time.monotonic() + self.site.patience
+        while True:
+            try:
+                self.keeps()
+            except (AssertionError, OSError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def asker_killed(self, operation: Operation, setting: Setting, side: str) -> None:
         """Who asks dies before or after the commit: nothing was asked, or all of it is done."""

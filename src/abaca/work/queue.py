@@ -133,6 +133,8 @@ class Outlook:
     """True if some lease ran out: `break_expired` first."""
     next_due: float | None
     """Seconds until another task becomes due; None if there is none."""
+    now: float
+    """The clock at that moment."""
 
 
 def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: int) -> Outlook:
@@ -150,6 +152,7 @@ def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: in
         ready=tuple(ready),
         expired=bool(rest.expired),
         next_due=None if rest.later is None else max(0.0, rest.later - clock.now),
+        now=clock.now,
     )
 
 
@@ -305,6 +308,17 @@ def break_expired(tx: Tx) -> int:
     """Free the tasks whose lease ran out; returns how many."""
     clock = read_clock(tx)
     return _break(tx, _expired(*_at(clock)))
+
+
+def set_back(tx: Tx, lease_seconds: float) -> None:
+    """The clock was set back, or may have been: nothing waits for times that are far off now.
+
+    Whoever looks at a task early waits again; whoever is alive extends its lease.
+    """
+    clock = read_clock(tx)
+    latest = clock.now + lease_seconds
+    tx.execute(update(tasks).where(tasks.c.due_at > clock.now).values(due_at=clock.now))
+    tx.execute(update(tasks).where(tasks.c.lease_until > latest).values(lease_until=latest))
 
 
 def break_leases(tx: Tx, workers: Collection[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,7 +28,10 @@ from abaca.work.run import RetryOptions, run_task
 log = structlog.get_logger()
 CONTENDED_SECONDS = 0.05
 """Sleep when others were faster with all that was ready."""
+SET_BACK_SECONDS = 5.0
+"""A clock that loses less in one go has done nothing worse than drift."""
 BURY, EXPIRE, CLAIM = map(commit, ("tasks.bury", "tasks.expire", "tasks.claim"))
+SET_BACK = commit("tasks.set_back")
 EAGER_SECONDS = 0.05
 """Between the first looks after some work; the pauses grow from there."""
 
@@ -69,6 +73,8 @@ class WorkerPool:
         self._inbox: SimpleQueue[Lease | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._pause = EAGER_SECONDS
+        self._clock: tuple[float, float] | None = None
+        """The clock of leases, and this process's own, at the last look."""
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -135,6 +141,10 @@ class WorkerPool:
             return self._options.poll_seconds
         with self._db.read() as tx:
             outlook = queue.look(tx, self._queues, self._handlers.keys(), idle)
+        if self._was_set_back(outlook.now):
+            with self._db.write(SET_BACK) as tx:
+                queue.set_back(tx, self._options.lease_seconds)
+            return None
         if outlook.expired:
             with self._db.write(EXPIRE) as tx:
                 broken = queue.break_expired(tx)
@@ -152,6 +162,15 @@ class WorkerPool:
             return CONTENDED_SECONDS
         self._pause = min(self._pause * 1.5, self._options.poll_seconds)
         return self._pause if outlook.next_due is None else min(outlook.next_due, self._pause)
+
+    def _was_set_back(self, now: float) -> bool:
+        """True if the clock of leases went less far than ours since the last look, or at the first.
+
+        Before that it may have been.
+        """
+        ours = time.monotonic()
+        last, self._clock = self._clock, (now, ours)
+        return last is None or now - last[0] < ours - last[1] - SET_BACK_SECONDS
 
     def _claim(self, ready: Collection[str]) -> list[Task]:
         with self._db.write(CLAIM) as tx:

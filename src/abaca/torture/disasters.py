@@ -1,0 +1,198 @@
+"""What else may happen while something is asked: to the database, the network, the clock, NFS."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from abaca.db import clock
+from abaca.demo import leftovers
+from abaca.errors import DatabaseUnavailable
+from abaca.linux.command import run
+from abaca.testing.databases import DatabaseServer
+from abaca.torture.nursery import CLOCK
+from abaca.torture.operations import OPERATIONS
+from abaca.torture.site import Setting, Site
+from abaca.torture.trial import Trials
+
+HOUR = 3600.0
+OUTAGE_SECONDS = 0.6
+SMALL_BYTES = 16 << 20
+BLOCK = bytes(1 << 12)
+NAMES = ("create", "delete", "extend", "allow", "snapshot", "clone")
+"""Operations during which they happen."""
+Ask = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disaster:
+    """Something that happens around a request."""
+
+    name: str
+    strike: Callable[[Site, Ask], None]
+    """Calls what asks, once and with success; all must end well after it returns."""
+    multi: bool = False
+    """Only with share servers."""
+
+
+def tried(trials: Trials, disaster: Disaster) -> Iterator[tuple[Setting, str, Ask]]:
+    """Every operation in every mode, with what tries it; `Wrong` or another AssertionError."""
+    for name in NAMES:
+        operation = next(item for item in OPERATIONS if item.name == name)
+        for setting in trials.site.settings:
+            if setting.mode.has_share_servers or not disaster.multi:
+                yield (
+                    setting,
+                    name,
+                    partial(
+                        trials.disturbed, operation, setting, partial(disaster.strike, trials.site)
+                    ),
+                )
+
+
+def network_down(site: Site, ask: Ask) -> None:
+    """No network plugin answers for a while."""
+    with site.network_down():
+        ask()
+        time.sleep(OUTAGE_SECONDS)
+
+
+def clock_forward(site: Site, ask: Ask) -> None:
+    """The clock of leases jumps ahead: every lease has run out."""
+    _clock(site, ask, HOUR)
+
+
+def clock_back(site: Site, ask: Ask) -> None:
+    """The clock of leases is set back: what was due now is due in an hour, as it seems."""
+    _clock(site, ask, -HOUR)
+
+
+def _clock(site: Site, ask: Ask, seconds: float) -> None:
+    ask()
+    (site.folder / CLOCK).write_text(str(seconds))
+    clock.jump(seconds)
+    for process in site.processes:
+        os.kill(process, signal.SIGUSR1)
+    try:
+        site.settle()
+    finally:
+        # The next one comes from there, so that the clock never goes back further than it did.
+        (site.folder / CLOCK).write_text("0")
+        clock.jump(0)
+        for process in site.processes:
+            os.kill(process, signal.SIGUSR1)
+
+
+def locked(site: Site, ask: Ask) -> None:
+    """Somebody else holds SQLite's only lock."""
+    with closing(sqlite3.connect(str(site.db.engine.url.database), timeout=10)) as other:
+        ask()
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(OUTAGE_SECONDS)
+        other.rollback()
+
+
+def full(site: Site, ask: Ask) -> None:
+    """The database's file system is full, from just after the request."""
+    filler = Path(str(site.db.engine.url.database)).with_name("filler")
+    ask()
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(BLOCK)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+    try:
+        time.sleep(OUTAGE_SECONDS)
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def small_database() -> Iterator[str]:
+    """The URL of an SQLite database on a file system with little room. Needs root."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{leftovers.PREFIX}t"))
+    run("mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(folder))
+    try:
+        yield f"sqlite:///{folder}/abaca.db"
+    finally:
+        run("umount", "--lazy", str(folder))
+        folder.rmdir()
+
+
+def nfs_killed(site: Site, ask: Ask) -> None:
+    """Every NFS server is killed."""
+    ask()
+    for process in leftovers.processes(site.folder):
+        with suppress(OSError):
+            if Path(f"/proc/{process}/comm").read_text().startswith("ganesha"):
+                os.kill(process, signal.SIGKILL)
+    time.sleep(OUTAGE_SECONDS)
+
+
+def killed(server: DatabaseServer) -> Callable[[Site, Ask], None]:
+    """The database server is killed, and started again after a while."""
+
+    def strike(site: Site, ask: Ask) -> None:
+        ask()
+        server.kill()
+        time.sleep(OUTAGE_SECONDS)
+        server.start()
+        _patiently(site.unsettled)
+
+    return strike
+
+
+def read_only(server: DatabaseServer) -> Callable[[Site, Ask], None]:
+    """PostgreSQL takes no writes for a while, like a standby that was taken for it."""
+
+    def strike(site: Site, ask: Ask) -> None:
+        name = str(site.db.engine.url.database)
+        ask()
+        _postgresql(server, name, "SET default_transaction_read_only = on")
+        time.sleep(OUTAGE_SECONDS)
+        _postgresql(server, name, "RESET default_transaction_read_only")
+        site.db.engine.dispose()
+
+    return strike
+
+
+def _postgresql(server: DatabaseServer, name: str, change: str) -> None:
+    server.run(f"ALTER DATABASE {name} {change}")
+    server.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "  # noqa: S608 - a name of ours
+        f"WHERE datname = '{name}'"
+    )
+
+
+def _patiently(look: Callable[[], object]) -> None:
+    with suppress(DatabaseUnavailable):
+        look()
+
+
+EVERYWHERE = (
+    Disaster(name="network plugin down", strike=network_down, multi=True),
+    Disaster(name="clock ahead", strike=clock_forward),
+    Disaster(name="clock back", strike=clock_back),
+)
+ON_SQLITE = (Disaster(name="database locked", strike=locked),)
+ON_SMALL = (Disaster(name="database full", strike=full),)
+ON_LINUX = (Disaster(name="NFS servers killed", strike=nfs_killed),)
+
+
+def of_server(server: DatabaseServer, kind: str) -> tuple[Disaster, ...]:
+    """What may happen to a database server."""
+    found = [Disaster(name="database killed", strike=killed(server))]
+    if kind == "postgresql":
+        found.append(Disaster(name="database read-only", strike=read_only(server)))
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""The clock of leases is set back: nothing waits for the time to come again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from abaca.db import clock
+from support.task_queue import FAST, Gate, Queue, Script
+
+pytestmark = pytest.mark.every_database
+HOUR = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def _right_again() -> Iterator[None]:
+    yield
+    clock.jump(0)
+
+
+def test_before_a_start(tasks: Queue):
+    """What was queued by the old time is done by a process that never knew it."""
+    tasks.put("a")
+    clock.jump(-HOUR)
+    script = Script()
+    tasks.work(script)
+    tasks.until_empty()
+    assert [item.resource_id for item in script.runs] == ["a"]
+
+
+def test_while_it_runs(tasks: Queue):
+    """A process that sees the clock go back does not wait either."""
+    script = Script()
+    tasks.work(script)
+    tasks.put("a")
+    tasks.until_empty()
+    clock.jump(HOUR)
+    tasks.put("b", delay=3)
+    time.sleep(0.5)  # it has looked meanwhile
+    clock.jump(0)
+    tasks.until_empty()
+    assert [item.resource_id for item in script.runs] == ["a", "b"]
+
+
+def test_leases_of_the_dead_end(tasks: Queue):
+    """A lease that was granted by the old time ends as soon as one that is granted now."""
+    tasks.put("a")
+    (dead,) = tasks.claim()
+    tasks.set("a", worker="elsewhere")
+    clock.jump(-HOUR)
+    script = Script()
+    tasks.work(script, options=replace(FAST, lease_seconds=0.5))
+    tasks.until_empty()
+    assert [item.lease_token for item in script.runs] == [dead.lease_token + 2]
+
+
+def test_live_leases_stay(tasks: Queue):
+    """Work that is under way when the clock goes back is done once."""
+    gate = Gate()
+    script = Script(body=lambda _lease: gate())
+    tasks.work(script)
+    tasks.put("a")
+    assert gate.reached.wait(5)
+    clock.jump(-HOUR)
+    time.sleep(0.5)
+    gate.open.set()
+    tasks.until_empty()
+    assert len(script.runs) == 1
