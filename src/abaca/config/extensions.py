@@ -6,6 +6,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
+from abaca.config.contract import misfit
 from abaca.drivers.driver import Driver
 from abaca.errors import ConfigError
 from abaca.network.plugin import NetworkPlugin
@@ -46,5 +47,11 @@ def driver(name: str) -> type[Driver]:
 
 
 def plugin(name: str) -> type[NetworkPlugin]:
-    """The plugin class of an installed name. ConfigError if its package is broken."""
-    return cast("type[NetworkPlugin]", _load(PLUGINS, name))
+    """The plugin class of an installed name.
+
+    ConfigError if its package is broken, or keeps another version of the contract.
+    """
+    found = _load(PLUGINS, name)
+    if why := misfit(found):
+        raise ConfigError([f"{name} ({_found(PLUGINS)[name].value}) can't be used: {why}"])
+    return cast("type[NetworkPlugin]", found)

@@ -2,7 +2,7 @@
 
 A plugin hands out addresses to share servers and keeps no state of the
 service. It imports this module and nothing else of Abaca but `errors`,
-`modes` and `steps`.
+`modes`, `steps` and `network.ipam`. In prose: docs/network-plugin-spec.md.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from oslo_config import cfg
 
 from abaca.modes import DriverMode
 
+CONTRACT_VERSION = "1.0"
+"""Of docs/network-plugin-spec.md. A change that plugins must follow raises the first number."""
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
