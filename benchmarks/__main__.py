@@ -26,7 +26,7 @@ BENCHES = {
 DATABASES = ("sqlite", "postgresql", "mariadb")
 
 
-class Names(click.ParamType):
+class Names(click.ParamType):  # type: ignore[type-arg]
     """A benchmark, or several with commas between."""
 
     name = "NAME"

@@ -16,7 +16,7 @@ from abaca.identity.passwords import Hasher
 from benchmarks import bare, seed
 from benchmarks.client import Connection, one_after_the_other, per_second, request
 from benchmarks.results import Run
-from benchmarks.service import SINGLE, Deployment, databases, deploy, running
+from benchmarks.service import SINGLE, Deployment, cpu_seconds, databases, deploy, running
 from benchmarks.timing import percentile
 
 PAGE, LONG_PAGE = 100, 1000
@@ -111,7 +111,9 @@ def _measure(
             with Connection(service.port) as connection:
                 body = connection.send(ask.wires[0])
             taken = one_after_the_other(service.port, ask.wires, ask.times)
+            before = cpu_seconds(service.process)
             rate = per_second(service.port, ask.wires, ask.times)
+            cpu = (cpu_seconds(service.process) - before) / ask.times
             medians[name] = percentile(taken, 50)
             folder = deployment.file.parent / f"bare-{number}"
             limit, limit_rate = _bare(folder, body, ask.times)
@@ -125,6 +127,7 @@ def _measure(
                 p99=percentile(taken, 99),
                 per_second=rate,
                 bare_per_second=limit_rate,
+                cpu_ms=cpu * 1000,
                 kilobytes=len(body) / 1000,
             )
     return medians

@@ -14,6 +14,7 @@ from benchmarks.results import Run
 from benchmarks.timing import percentile, timed
 
 VERSIONS = "3, 4"
+COPY_SECONDS = 120
 OPTIONS = "?version=3&nfsport=2049&mountport=20048"
 
 
@@ -50,13 +51,17 @@ def run(run: Run) -> None:
 
 def _copies(client: Machine, location: str, source: Path, times: int) -> tuple[float, float]:
     """Milliseconds of writing and of reading it, the medians."""
-    url = f"nfs://{location}/file{OPTIONS}"
     target = source.with_name("target")
     writes, reads = [], []
-    for _ in range(times):
-        writes.append(timed(lambda: client.run("nfs-cp", str(source), url, timeout=120)))
+    for number in range(times):
+        url = f"nfs://{location}/file{number}{OPTIONS}"
+        writes.append(_copy(client, str(source), url))
         target.unlink(missing_ok=True)
-        reads.append(timed(lambda: client.run("nfs-cp", url, str(target), timeout=120)))
+        reads.append(_copy(client, url, str(target)))
     if target.stat().st_size != source.stat().st_size:
-        raise RuntimeError(f"{url}: what was read is not what was written")
+        raise RuntimeError(f"{location}: what was read is not what was written")
     return percentile(writes, 50), percentile(reads, 50)
+
+
+def _copy(client: Machine, source: str, target: str) -> float:
+    return timed(lambda: client.run("nfs-cp", source, target, timeout=COPY_SECONDS))

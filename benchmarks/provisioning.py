@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from benchmarks import roundtrips
 from benchmarks.client import Connection, request
 from benchmarks.results import Run
-from benchmarks.service import FLAT, SINGLE, Deployment, databases, deploy, running
+from benchmarks.service import (
+    FLAT,
+    SINGLE,
+    Deployment,
+    Running,
+    cpu_seconds,
+    databases,
+    deploy,
+    running,
+)
 from benchmarks.timing import percentile
 
 AT_ONCE = 64
@@ -35,10 +44,10 @@ class Scene:
     statements: int
     transactions: int
 
-    def sequential(self, backend: str, port: int) -> None:
+    def sequential(self, backend: str, service: Running) -> None:
         """One share after the other."""
         taken = []
-        with Connection(port) as connection:
+        with Connection(service.port) as connection:
             for number in range(self.run.of(100, 3) + 3):
                 seconds = until_available(connection, self.deployment, backend)
                 if number >= 3:  # noqa: PLR2004 - warm by then, and the share server is there
@@ -53,11 +62,13 @@ class Scene:
             p99=percentile(taken, 99),
         )
 
-    def at_once(self, backend: str, port: int) -> None:
+    def at_once(self, backend: str, service: Running) -> None:
         """Many callers."""
-        crowd = Crowd(port, request("POST", "/v2/shares", self.deployment.body(backend)))
+        crowd = Crowd(service.port, request("POST", "/v2/shares", self.deployment.body(backend)))
         rounds = self.run.of(5, 1)
+        before = cpu_seconds(service.process)
         seconds = crowd.run(rounds)
+        cpu = cpu_seconds(service.process) - before
         self.run.add(
             f"{self.kind}: {AT_ONCE} at once, {KIND[backend]}",
             AT_ONCE * rounds / seconds,
@@ -67,6 +78,7 @@ class Scene:
             target="200" if backend == SINGLE else "",
             p50=percentile(crowd.taken, 50),
             p99=percentile(crowd.taken, 99),
+            cpu_ms=1000 * cpu / (AT_ONCE * rounds),
         )
 
 
@@ -78,9 +90,9 @@ def run(run: Run) -> None:
             scene = _scene(run, kind, deploy(run.folder / kind, url))
             with running(scene.deployment) as service:
                 for backend in (SINGLE, FLAT):
-                    scene.sequential(backend, service.port)
+                    scene.sequential(backend, service)
                 for backend in (SINGLE, FLAT):
-                    scene.at_once(backend, service.port)
+                    scene.at_once(backend, service)
             run.add(
                 f"{kind}: transactions for one share, {KIND[SINGLE]}",
                 scene.transactions,
