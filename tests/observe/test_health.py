@@ -23,6 +23,7 @@ from abaca.db.tables import now
 from abaca.db.tables import services as table
 from abaca.observe.bounded import Bounded
 from abaca.observe.health import HealthCheck, Verdict
+from abaca.testing.wait import until
 
 HOSTS = ("n1@one", "n1@two")
 
@@ -137,10 +138,34 @@ def test_a_database_that_hangs_holds_up_nobody():
         db = Database(f"postgresql+psycopg://nobody@127.0.0.1:{port}/nothing")
         check = HealthCheck(db, seconds=0.2)
         before = threading.active_count()
-        told = [check() for _ in range(4)]
+        told = [check() for _ in range(2)]
         assert {item.verdict for item in told} == {Verdict.FAILED}
         assert {item.database.error for item in told} == {"no answer for 0.2 s"}
         assert threading.active_count() <= before + 1
+
+
+def test_what_never_comes_back_is_given_up():
+    """The first run hangs for ever, the next one after a while answers."""
+    first, for_ever = threading.Event(), threading.Event()
+
+    def ask() -> str:
+        if not first.is_set():
+            first.set()
+            for_ever.wait(60)
+        return "here"
+
+    bounded = Bounded(ask, 0.05)
+    with pytest.raises(TimeoutError):
+        bounded()
+
+    def answers() -> bool:
+        try:
+            return bounded() == "here"
+        except TimeoutError:
+            return False
+
+    until(answers, "another run")
+    for_ever.set()
 
 
 def test_metrics_without_a_database():

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 SECONDS = 5.0
+GIVEN_UP = 3
+"""After so many times that long, a run is no longer hoped for: what it hangs on may be back."""
 
 
 class _Run(Generic[T]):
     """One run of the function, for everybody who asked meanwhile."""
 
     def __init__(self, function: Callable[[], T]) -> None:
+        self.begun = time.monotonic()
         self._function = function
         self._done = threading.Event()
         self._answer: T | None = None
@@ -43,8 +47,8 @@ class _Run(Generic[T]):
 class Bounded(Generic[T]):
     """The function's answer, or its error, or TimeoutError after so many seconds.
 
-    It runs at most once at a time: who asks meanwhile gets the same answer, and one that
-    hangs holds one thread, however often it is asked for.
+    Who asks while it runs gets the same answer, so one that hangs holds one thread, however
+    often it is asked for; another is tried only after some time (`GIVEN_UP`).
     """
 
     def __init__(self, function: Callable[[], T], seconds: float = SECONDS) -> None:
@@ -56,7 +60,10 @@ class Bounded(Generic[T]):
     def __call__(self) -> T:
         """Ask."""
         with self._lock:
-            if self._run is None or not self._run.under_way:
+            if self._run is None or not self._run.under_way or self._is_hopeless(self._run):
                 self._run = _Run(self._function)
             run = self._run
         return run.wait(self._seconds)
+
+    def _is_hopeless(self, run: _Run[T]) -> bool:
+        return time.monotonic() - run.begun > GIVEN_UP * self._seconds
