@@ -123,7 +123,12 @@ def standalone_subject(
 
 
 def fake_subject(
-    mode: DriverMode, cidrs: list[str], *, capacity: int, net_id: str | None
+    mode: DriverMode,
+    cidrs: list[str],
+    *,
+    capacity: int,
+    net_id: str | None,
+    cls: type[FakePlugin] = FakePlugin,
 ) -> Subject:
     """A fake section with a cloud of its own."""
     power, section = Power(), f"fake-{uuid.uuid4()}"
@@ -131,7 +136,7 @@ def fake_subject(
     host = PluginHost(name="host1", mode=mode, ledger=lent, registry=lent, fabric=None)
 
     def make(values: Mapping[str, object]) -> FakePlugin:
-        plugin = FakePlugin.from_config(section, values, host)
+        plugin = cls.from_config(section, values, host)
         plugin.cloud.after = power.tick
         return plugin
 

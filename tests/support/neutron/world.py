@@ -213,9 +213,11 @@ def subject(
             changed = {"endpoint_override": proxy.url, "request_timeout": patience}
             yield plugin_on({**section, **changed}, mode)
 
+    spoiled = functools.cache(functools.partial(plugin_on, section, mode))
+
     @contextmanager
     def raising(error: Exception) -> Iterator[NeutronPlugin]:
-        plugin = plugin_on(section, mode)
+        plugin = spoiled()
         raise_on(plugin.remote.session().session, error)
         yield plugin
 

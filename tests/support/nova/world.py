@@ -135,9 +135,11 @@ def nova_subject(
             section = access(proxy.url, **{**values, "request_timeout": patience})
             yield plugin_on(database, section, mode)
 
+    spoiled = functools.cache(functools.partial(plugin_on, database, whole, mode))
+
     @contextmanager
     def raising(error: Exception) -> Iterator[NovaPlugin]:
-        plugin = plugin_on(database, whole, mode)
+        plugin = spoiled()
         raise_on(plugin._api._adapter.session.session, error)
         yield plugin
 
