@@ -71,7 +71,10 @@ def beside() -> Callable[[Any], AbstractContextManager[object]]:
 
 @pytest.mark.parametrize("backend", ["cluster1", "routed"])
 def test_administrators_mount_what_tenants_do_not_see(site: Any, backend: str) -> None:
-    """The tenant's file is read over the admin network, by those whom the rules admit."""
+    """The tenant's file is read over the admin network, by those whom the rules admit.
+
+    After a reboot of the storage host too, at the same export locations.
+    """
     alice, admin, machine = site.clients["alice"], site.clients["admin"], _machine(site)
     share = site.settled(site.share(backend))
     (shown,) = alice.share_export_locations.list(share)
@@ -96,6 +99,15 @@ def test_administrators_mount_what_tenants_do_not_see(site: Any, backend: str) -
     site.settled(share, "access_rules_status", "active")
     assert nfs.read(machine, hidden.path, "file") == wrote
     assert nfs.read(site.alice, shown.path, "file") == wrote
+    if backend == "cluster1":
+        site.until(lambda: not site.tasks(), "no task is left")
+        site.service.kill()
+        leftovers.reboot(site.root)
+        site.service.start()
+        site.until(lambda: nfs.can_read(machine, hidden.path, "file"), "back after a reboot")
+        assert nfs.read(machine, hidden.path, "file") == wrote
+        after = {item.path: item.id for item in admin.share_export_locations.list(share)}
+        assert after == {item.path: item.id for item in found.values()}
 
     site.alice.run("ip", "route", "replace", "10.66.0.0/24", "via", way)
     assert nfs.refusal(site.alice, hidden.path)
