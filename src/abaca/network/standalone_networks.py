@@ -190,7 +190,7 @@ class OwnNetworks:
         ledger, registry = self._host.ledger, self._host.registry
         made = registry.made(self._section, key)
         pools = [item.name for item in made_pools(self._section, key, made)] if made else []
-        if ledger.owned(pools, EVER):
+        if ledger.owned(pools, EVER) or self._left_on(pools):
             return
         if "@" in key and self._host.fabric is not None:
             self._host.fabric.remove_router(self.router(key))
@@ -228,8 +228,13 @@ class OwnNetworks:
             item
             for item in self._old(networks, older_than)
             if gone.issuperset(self._host.ledger.owned(self._pool_names(item), EVER))
+            and not self._left_on(self._pool_names(item))
         ]
         return [_told(item) for item in empty] + [f"router {name}" for name in routers]
+
+    def _left_on(self, pools: Collection[str]) -> bool:
+        """True while a server that was left as it runs has an address there."""
+        return any(self._host.ledger.forgotten(pool) for pool in pools)
 
     def _found(self) -> tuple[list[MadeNetwork], list[str]]:
         """The networks of this section, and the routers of this host that none of them has."""
