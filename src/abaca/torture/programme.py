@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+
+import structlog
 
 from abaca.errors import AbacaError
 from abaca.testing.databases import SERVERS, DatabaseServer, serving
@@ -46,6 +49,7 @@ class Programme:
 
     def run(self, seconds: float, phases: Sequence[str] = ()) -> None:
         """Every part, or those named."""
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
         chosen = {name: share for name, share in PHASES.items() if name in (phases or PHASES)}
         end = time.monotonic() + seconds
         with ExitStack() as stack:
