@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -73,6 +76,7 @@ def main(
     named. share_server and data_path need root. Whatever is made is removed again.
     """
     logs.configure("WARNING", "auto")
+    signal.signal(signal.SIGTERM, _interrupt)
     # As installed: with it every start compiles every module anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     where = machine()
@@ -86,16 +90,28 @@ def main(
             servers=servers or (1 if short else 10),
             say=lambda text: click.echo(text, err=True),
         )
-        for number, name in enumerate(chosen, 1):
-            run.say(f"[{number}/{len(chosen)}] {name}: {BENCHES[name]}")
-            run.bench, run.folder = name, Path(folder, name)
-            run.folder.mkdir(exist_ok=True)
-            begun = time.monotonic()
-            importlib.import_module(f"benchmarks.{name}").run(run)
-            run.say(f"  took {time.monotonic() - begun:.1f} s")
-    if json_file is not None:
-        json_file.write_text(as_json(run.rows, where, short=short))
-    print_table(run.rows, where)
+        try:
+            _measure(run, chosen)
+        finally:
+            # What was measured before an error, or Ctrl-C, is told too.
+            if json_file is not None:
+                json_file.write_text(as_json(run.rows, where, short=short))
+            print_table(run.rows, where)
+
+
+def _measure(run: Run, chosen: Sequence[str]) -> None:
+    root = run.folder
+    for number, name in enumerate(chosen, 1):
+        run.say(f"[{number}/{len(chosen)}] {name}: {BENCHES[name]}")
+        run.bench, run.folder = name, root / name
+        run.folder.mkdir(exist_ok=True)
+        begun = time.monotonic()
+        importlib.import_module(f"benchmarks.{name}").run(run)
+        run.say(f"  took {time.monotonic() - begun:.1f} s")
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
