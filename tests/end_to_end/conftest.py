@@ -80,7 +80,9 @@ class Site:
             if value == wanted:
                 return item
             assert "error" not in value, f"{key} is {value}; {self.service.log.read_text()[-3000:]}"
-            assert time.monotonic() < deadline, f"{key} stays {value}"
+            assert time.monotonic() < deadline, (
+                f"{key} stays {value}; {self.service.log.read_text()[-3000:]}"
+            )
             time.sleep(0.1)
 
     def until(self, true: Callable[[], object], what: str) -> None:
