@@ -7,12 +7,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.databases import Databases
 from support.openstack_client import OpenStackClient
 
 BIN = Path(sys.executable).parent
@@ -24,6 +26,8 @@ state_path = {folder}/state
 listen_port = 0
 enabled_share_backends = site, cluster
 report_seconds = 1
+[database]
+connection = {url}
 [site]
 share_driver = fake
 driver_mode = single_svm
@@ -74,12 +78,22 @@ class Cloud:
 
 @pytest.fixture(scope="module")
 def cloud(
-    tmp_path_factory: pytest.TempPathFactory, openstack_client: OpenStackClient
+    tmp_path_factory: pytest.TempPathFactory,
+    openstack_client: OpenStackClient,
+    databases: Databases,
 ) -> Iterator[Cloud]:
     """A service with two backends that store nothing; ended after the tests."""
     folder = tmp_path_factory.mktemp("cloud")
     file = folder / "abaca.conf"
-    file.write_text(CONFIG.format(folder=folder))
+    with databases.one() as url:
+        file.write_text(CONFIG.format(folder=folder, url=url))
+        with _running(file, openstack_client) as found:
+            yield found
+
+
+@contextmanager
+def _running(file: Path, client: OpenStackClient) -> Iterator[Cloud]:
+    folder = file.parent
     with (folder / "abaca.log").open("wb") as log:
         process = subprocess.Popen(
             [str(BIN / "abaca"), "serve", "--config-file", str(file)],
@@ -88,7 +102,7 @@ def cloud(
             text=True,
         )
     try:
-        yield _wait(process, folder / "abaca.log", openstack_client)
+        yield _wait(process, folder / "abaca.log", client)
     finally:
         process.terminate()
         try:
