@@ -1,4 +1,4 @@
-"""Removes what aborted runs of the tests and the demo left: ``make clean``.
+"""Removes what aborted runs of the tests, the torture and the demo left: ``make clean``.
 
 Only what carries a name of theirs is touched. It refuses while a test or a demo
 runs, since it could not tell theirs from what was left.
@@ -23,7 +23,8 @@ from abaca.linux.netns import namespaces, remove_namespace
 
 HOST = re.compile(r"abt-([0-9a-f]{8})")
 MACHINE = re.compile(r"qa-.+-[0-9a-f]{8}")
-RUNNING = re.compile(rb"(^|/|\0)(pytest|abaca\.demo)\0")
+TORTURE = "abaca-torture-"
+RUNNING = re.compile(rb"(^|/|\0)(pytest|abaca\.demo|abaca\.torture)\0")
 
 
 def main() -> int:
@@ -33,6 +34,8 @@ def main() -> int:
         sys.stderr.write(f"clean: tests or a demo are running ({running[0]}); stop them first\n")
         return 1
     leftovers.sweep()
+    for folder in Path("/dev/shm").glob(f"{TORTURE}*"):  # noqa: S108 - where they are
+        shutil.rmtree(folder, ignore_errors=True)
     for deployment in deployments():
         remove(deployment)
     for name in filter(MACHINE.fullmatch, namespaces()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import signal
 import sqlite3
 import tempfile
@@ -121,13 +122,15 @@ def full(site: Site, ask: Ask) -> None:
 @contextmanager
 def small_database() -> Iterator[str]:
     """The URL of an SQLite database on a file system with little room. Needs root."""
-    folder = Path(tempfile.mkdtemp(prefix=f"{leftovers.PREFIX}t"))
-    run("mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(folder))
+    root = Path(tempfile.gettempdir(), f"{leftovers.PREFIX}t{secrets.token_hex(3)}")
+    leftovers.claim(root)
     try:
+        folder = root / "database"
+        folder.mkdir()
+        run("mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(folder))
         yield f"sqlite:///{folder}/abaca.db"
     finally:
-        run("umount", "--lazy", str(folder))
-        folder.rmdir()
+        leftovers.remove(root)
 
 
 def nfs_killed(site: Site, ask: Ask) -> None:
