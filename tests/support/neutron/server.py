@@ -42,6 +42,8 @@ notify_nova_on_port_data_changes = false
 global_physnet_mtu = 1500
 [database]
 connection = {database}
+# A dozen commits for every port, none of which waits for the disk.
+sqlite_synchronous = false
 [oslo_concurrency]
 lock_path = {home}/lock
 [oslo_messaging_notifications]
