@@ -75,7 +75,7 @@ username = bob
 password = {password}
 project_name = blue
 owner_tag = two
-network = lab
+network = four-lab
 [nova1]
 network_plugin = nova
 auth_url = {keystone}
@@ -146,7 +146,7 @@ def site(cloud: Cloud, neutron: NeutronServer, nova: NovaServer, tmp_path: Path)
     file = tmp_path / "abaca.conf"
     file.write_text(text)
     made = Site(cloud=cloud, url="", neutron_url=neutron.url)
-    made.network("bob", "lab", CIDRS["lab"])
+    made.network("bob", "four-lab", CIDRS["lab"])
     with serving(file, tmp_path / "abaca.log") as (url, _):
         yield Site(cloud=cloud, url=url, neutron_url=neutron.url)
     nova.sql("UPDATE networks SET project_id = ? WHERE uuid = ?", project, VLAN)
@@ -182,7 +182,7 @@ def available(site: Site, shares: Mapping[str, str]) -> bool:
 
 def test_one_share_network_on_four_backends(site: Site, nova: NovaServer) -> None:
     """Each backend's server has an address of its own plugin; with the shares all of it goes."""
-    net, subnet = site.network("alice", "hers", CIDRS["tenants"])
+    net, subnet = site.network("alice", "four-hers", CIDRS["tenants"])
     # Everywhere it is a network of nova; in the first zone one of Neutron.
     body: Any = {"share_network": {"nova_net_id": VLAN}}
     network = site.call("alice", "POST", "/share-networks", body, version="2.25")["share_network"]
