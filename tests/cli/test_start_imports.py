@@ -19,6 +19,8 @@ CONFIGURED = {
 }
 """auth_strategy, network plugin, and the lists of what may be loaded."""
 INSTALLATION = {"_distutils_hack", "_virtualenv", "sitecustomize", "usercustomize"}
+PARTS = ("abaca", "__", "_cython_", "cython_runtime", "_sysconfigdata", "_openssl")
+"""What names begin with that are no packages of their own."""
 SECONDS = 60
 PROGRAM = """
 import atexit, json, sys
@@ -63,7 +65,7 @@ def loaded(file: Path) -> set[str]:
     return {
         name
         for name in packages - sys.stdlib_module_names - INSTALLATION
-        if not name.startswith(("abaca", "__", "_cython_", "cython_runtime", "_sysconfigdata", "_openssl"))
+        if not name.startswith(PARTS)
     }
 
 
