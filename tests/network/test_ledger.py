@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import delete, event, func, insert, select
-from worlds import without_sync
 
 from abaca.db import tables
 from abaca.db.addresses import DatabaseLedger
@@ -25,6 +24,7 @@ from abaca.db.foreign_addresses import ForeignAddresses
 from abaca.errors import AddressesExhausted, AllocationConflict
 from abaca.network import ipam
 from abaca.network.plugin import Claim, IPAddress, Label
+from abaca.testing.ledger_world import without_sync
 
 BASE = int(IPv4Address("10.0.0.0"))
 PLACES = st.integers(1, 14)

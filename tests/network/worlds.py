@@ -28,7 +28,7 @@ from abaca.network.plugin import (
     TenantNetwork,
 )
 from abaca.network.standalone import StandalonePlugin
-from abaca.testing.ledger_world import LedgerWorld, without_sync  # noqa: F401 - for other tests
+from abaca.testing.ledger_world import LedgerWorld
 from abaca.testing.network_suite import Subject
 from abaca.testing.power import Power
 from abaca.testing.recording_fabric import RecordingFabric

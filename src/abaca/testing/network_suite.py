@@ -339,9 +339,9 @@ class NetworkPluginSuite:
     def test_adopt_refuses(self, subject: Subject) -> None:
         """Gateway, foreign addresses and those of another network can't be adopted."""
         other = allocate(subject, claims(subject, 1))[0]
-        gateway = other.segment.subnets[0].gateway
-        assert gateway is not None
-        for address in (gateway, other.addresses[0], _outside(other)):
+        subnet = other.segment.subnets[0]
+        reserved = subnet.gateway or subnet.cidr.network_address
+        for address in (reserved, other.addresses[0], _outside(other)):
             with pytest.raises(AllocationConflict):
                 subject.make().adopt(subject.subnet, {address: claims(subject, 1)[0]})
         subject.make().check([other])
