@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,13 +14,13 @@ from abaca.testing.helpers import FixedFlat, FixedManaged, address, vxlan
 
 
 class TestFakeDriver(DriverSuite):
-    """Servers in memory."""
+    """Servers in a file."""
 
     @pytest.fixture(params=list(DriverMode), ids=[mode.value for mode in DriverMode])
-    def subject(self, request: pytest.FixtureRequest) -> DriverSubject:
+    def subject(self, request: pytest.FixtureRequest, tmp_path: Path) -> DriverSubject:
         """A fake world in each mode."""
         mode: DriverMode = request.param
-        driver = FakeDriver(mode)
+        driver = FakeDriver(mode, state_file=tmp_path / "world.json")
 
         def helper(number: int) -> FixedFlat | FixedManaged:
             if mode is DriverMode.FLAT:

@@ -68,6 +68,8 @@ class Share:
     export_id: int
     """Positive, unique and never reused within the server (within the backend in single_svm)."""
     server: Server | None
+    made: bool = False
+    """True once it was made: then its data is found again, and never replaced by nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,8 @@ class Driver(Protocol):
         """The share exists (a copy of ``source`` if given) with its size, exported to nobody yet.
 
         On an existing share: nothing is lost, the export is brought back with the
-        rules it had, and the size is left as it is.
+        rules it had, and the size is left as it is. DriverError if it was made and
+        its data can't be found.
         """
 
     def remove_share(self, share: Share) -> None:

@@ -243,11 +243,16 @@ class FakeDriver:
 
     @step("fake.share.make")
     def ensure_share(self, share: Share, source: Snapshot | None) -> list[ExportLocation]:
-        """The share exists and is exported, with the source's content if it is new."""
+        """The share exists and is exported, with the source's content if it is new.
+
+        Without a file it forgets all shares with its process, and makes them anew.
+        """
         self._begin("ensure_share")
         with self._alone():
             addresses, admin = self._addresses_of(share)
             known = self.world.shares.get(share.id)
+            if known is None and share.made and self._file is not None:
+                raise DriverError(f"the data of share {share.id} is not in {self._file}")
             if known is None:
                 self.world.shares[share.id] = self._new(share, source)
             else:

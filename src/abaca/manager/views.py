@@ -30,6 +30,7 @@ def share_view(
         protocol=share.share_proto,
         export_id=instance.export_id,
         server=None if server is None else server_view(server),
+        made=instance.made,
     )
 
 

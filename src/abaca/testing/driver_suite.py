@@ -189,6 +189,14 @@ class DriverSuite:
             bench.driver.remove_share(share)
             assert bench.driver.inventory().shares == frozenset()
 
+    def test_lost_data_is_not_replaced(self, bench: Bench) -> None:
+        """A share that was made and isn't there is an error, not an empty share."""
+        bench.ready(1)
+        share = replace(bench.share(), made=True)
+        with pytest.raises(DriverError):
+            bench.driver.ensure_share(share, None)
+        bench.driver.remove_share(share)
+
     def test_unknown_is_removed(self, bench: Bench) -> None:
         """Removing what never was succeeds."""
         share = bench.share()

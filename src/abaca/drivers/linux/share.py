@@ -42,6 +42,8 @@ class Shares:
 
     def ensure(self, share: Share, source: Snapshot | None) -> ShareRecord:
         """The share exists and is exported with the rules that it had; none at first."""
+        if share.made:
+            self._data_is_here(share)
         record = self._record(share)
         self._image(record)
         self._subvolume(record, source)
@@ -123,6 +125,19 @@ class Shares:
         self._exchange(record, snapshot)
         self._mount(record)
         self._export(record)
+
+    def _data_is_here(self, share: Share) -> None:
+        """DriverError if it is not: an empty share in its place would hide the loss."""
+        record = self.place.share(share.id)
+        if record is not None and self.place.image(record.project_id).exists:
+            storage.open_image(self.place, record.project_id)
+            if btrfs.is_subvolume(self.place.subvolume(record.project_id, record.id)):
+                return
+        raise DriverError(
+            f"the data of share {share.id} is not in {self.place.home}: bring back its image and "
+            "record, or delete the share",
+            told="The data of the share can't be found on its storage.",
+        )
 
     # Creation
 
