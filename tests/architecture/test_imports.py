@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "wsgi": {"*"},
     "demo": {"*"},
     "testing": {"*"},
+    "torture": {"*"},
 }
 
 
