@@ -7,10 +7,13 @@ WORKERS ?= 2
 DURATION ?= 600
 DB ?= sqlite
 
-.PHONY: help setup demo test torture lint format types arch check bench clean requirements
+# Tests start Abaca some hundred times: what Python compiled the first time is kept.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test test-databases torture lint format types arch check bench clean requirements
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Debian packages and .venv; quick when there is nothing to do
 	@scripts/setup.sh
@@ -20,6 +23,10 @@ demo: setup ## all three modes with real NFS, in a namespace of its own (JSON=FI
 
 test: setup ## every test, the real data plane included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+
+test-databases: setup ## what uses a database and has run on SQLite, on PostgreSQL and MariaDB
+	ABACA_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+	ABACA_TEST_DATABASE=mariadb $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
 
 torture: setup ## kill Abaca wherever it can be (DURATION=600 SEED=N DB=sqlite|postgresql|mariadb JSON=FILE)
 	@$(BIN)/python -m abaca.torture --duration $(DURATION) --db $(DB) \
@@ -39,10 +46,11 @@ types: setup ## mypy --strict
 arch: setup ## import directions, ceilings, gapless versions
 	$(BIN)/python -m pytest -q tests/architecture
 
-check: ## lint, types, arch, test: what CI runs
+check: ## lint, types, arch, test-databases, test: what CI runs
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory arch
+	@$(MAKE) --no-print-directory test-databases
 	@$(MAKE) --no-print-directory test PYTEST_ARGS="--conformance-complete $(PYTEST_ARGS)"
 
 bench: setup ## how fast it is, beside baselines (NAME=api,ipam JSON=FILE SHORT=1 BENCH_ARGS=--help)
