@@ -321,6 +321,7 @@ def test_cost_does_not_grow_with_fill(database: Database) -> None:
     assert full < 5 * (time.monotonic() - start) + 1
 
 
+@pytest.mark.sqlite
 def test_each_lookup_goes_by_index(database: Database) -> None:
     """The plans of the statements on the hot path have no table scan and no sort."""
     ledger = DatabaseLedger(database)
