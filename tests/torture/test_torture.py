@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import abaca
 from abaca import steps
+from abaca.testing.databases import SERVERS, DatabaseServer
 from abaca.torture import points
 from abaca.torture.cases import CASES, ELSEWHERE, operation_of
 from abaca.torture.disasters import EVERYWHERE, ON_SQLITE, Disaster, tried
@@ -20,41 +22,63 @@ from abaca.torture.programme import Programme
 from abaca.torture.report import Report
 from abaca.torture.run import Choice
 from abaca.torture.trial import PROJECTS, Trials
+from support.databases import Databases, main
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("torture")]
 SOURCES = Path(abaca.__file__).parent
 SEED = 1
 
 
-def torture(phase: str, seconds: float) -> Report:
-    """Some of it, on SQLite; always the same for the same seed, as far as time allows."""
-    report = Report(seed=SEED, database="sqlite")
+@pytest.fixture(scope="module")
+def server(databases: Databases) -> DatabaseServer | None:
+    """The database server of this run of the tests; None: SQLite."""
+    return databases.server(main()) if main() in SERVERS else None
+
+
+@contextmanager
+def database(databases: Databases) -> Iterator[str | None]:
+    """The URL of a database for a site; None: SQLite, where the site likes it."""
+    if main() == "sqlite":
+        yield None
+        return
+    with databases.one() as url:
+        yield url
+
+
+def torture(server: DatabaseServer | None, phase: str, seconds: float) -> Report:
+    """Some of it; always the same for the same seed, as far as time allows."""
+    report = Report(seed=SEED, database=main())
     Programme(
         report=report,
-        database="sqlite",
+        database=main(),
         chance=random.Random(SEED),  # noqa: S311 - to be had again
         choice=Choice(),
+        server=server,
     ).run(seconds, [phase])
     return report
 
 
-def test_killed_anywhere_it_ends_well() -> None:
+def test_killed_anywhere_it_ends_well(server: DatabaseServer | None) -> None:
     """Nothing is stuck, leaked or lost, at whichever fault points there was time for."""
-    report = torture("kill", 10)
+    report = torture(server, "kill", 10)
     assert [f"{item.kind}: {item.where}\n{item.text}" for item in report.findings] == []
     assert report.by_kind["killed"] >= 1
 
 
 @pytest.fixture(scope="module")
-def trials() -> Iterator[Trials]:
-    """Quick storage, SQLite."""
-    with fake_site(None, PROJECTS) as site:
+def trials(databases: Databases) -> Iterator[Trials]:
+    """Quick storage."""
+    with database(databases) as url, fake_site(url, PROJECTS) as site:
         made = Trials(site=site)
         made.begin()
         yield made
 
 
-@pytest.mark.parametrize("disaster", [*EVERYWHERE, *ON_SQLITE], ids=lambda item: item.name)
+@pytest.mark.parametrize(
+    "disaster",
+    [*EVERYWHERE, *(ON_SQLITE if main() == "sqlite" else ())],
+    ids=lambda item: item.name,
+)
 def test_disasters_end_well(trials: Trials, disaster: Disaster) -> None:
     """A share server and a share are made, and go, though this happens meanwhile."""
     found = {(setting.backend, name): attempt for setting, name, attempt in tried(trials, disaster)}

@@ -46,6 +46,7 @@ class Programme:
     chance: random.Random
     choice: Choice
     server: DatabaseServer | None = None
+    """Started if the database has one, and none is given."""
 
     def run(self, seconds: float, phases: Sequence[str] = ()) -> None:
         """Every part, or those named."""
@@ -53,7 +54,7 @@ class Programme:
         chosen = {name: share for name, share in PHASES.items() if name in (phases or PHASES)}
         end = time.monotonic() + seconds
         with ExitStack() as stack:
-            if self.database in SERVERS:
+            if self.server is None and self.database in SERVERS:
                 self.server = stack.enter_context(serving(self.database))
             while chosen:
                 whole = sum(chosen.values())
