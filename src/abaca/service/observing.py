@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import falcon
 
-from abaca.api.observation import add_observation, anybody, nobody
+from abaca.api.observation import add_observation
 from abaca.db.database import Database
 from abaca.drivers.driver import Adopts, Driver, Transfers
 from abaca.manager.backend import Backend
@@ -60,5 +60,5 @@ def make_listener(
     ``hosts``: the backends that its health is about; None: all.
     """
     app = falcon.App()
-    add_observation(app, db, may_know=anybody, is_admin=nobody, hosts=hosts)
+    add_observation(app, db, is_admin=None, hosts=hosts)
     return HttpServer(app, *where, threads=THREADS)
