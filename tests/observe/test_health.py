@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,9 +22,12 @@ from abaca.db import migrate, services
 from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.db.tables import services as table
+from abaca.manager.reports import Reporter
+from abaca.modes import DriverMode
 from abaca.observe.bounded import Bounded
 from abaca.observe.health import HealthCheck, Verdict
 from abaca.testing.wait import until
+from support.control_plane import backend
 
 HOSTS = ("n1@one", "n1@two")
 
@@ -112,6 +116,32 @@ def test_what_the_manager_wrote_down_is_told(db: Database, part: str):
     assert getattr(health.backends[0], part) == "no route to host"
     with db.write() as tx:
         services.note(tx, HOSTS[0], **{f"{part}_error": None})
+    assert HealthCheck(db)().verdict is Verdict.OK
+
+
+@pytest.mark.parametrize("part", ["driver", "network"])
+def test_what_is_ill_everywhere_takes_no_api_away(db: Database, part: str):
+    """An outage of the service behind all of them: 200 for load balancers, 503 for monitoring.
+
+    Managers of drivers that don't answer are not seen after a while.
+    """
+    if part == "driver":
+        silence(db, *HOSTS)
+    with db.write() as tx:
+        for host in HOSTS:
+            services.note(tx, host, **{f"{part}_error": "no route to host"})
+    page = client(db, admin=True).simulate_get("/healthcheck")
+    assert (page.status_code, page.json["status"]) == (200, "degraded")
+    assert not any(item["ok"] for item in page.json["backends"])
+    assert client(db, admin=True).simulate_get("/healthcheck?strict").status_code == 503
+
+
+def test_a_backend_without_networks_has_no_trouble_with_them(db: Database):
+    """What its plugin said before it was configured as single_svm is taken back."""
+    with db.write() as tx:
+        services.note(tx, HOSTS[0], network_error="no route to host")
+    without = replace(backend("one", DriverMode.SINGLE), host=HOSTS[0])
+    Reporter(db=db, backends=[without]).ask_networks()
     assert HealthCheck(db)().verdict is Verdict.OK
 
 

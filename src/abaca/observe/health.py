@@ -30,7 +30,7 @@ class Verdict(StrEnum):
     DEGRADED = "degraded"
     """Something does not work, something still does."""
     FAILED = "failed"
-    """Nothing can be done: the database is not usable, or no backend is."""
+    """Nothing can be done: the database is not usable, or no manager is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,11 @@ class BackendHealth:
         """True if all of it works."""
         return self.manager is None and self.driver is None and self.network is None
 
+    @property
+    def abandoned(self) -> bool:
+        """True if no manager looks after it: one that waits for its driver is not seen either."""
+        return self.manager is not None and self.driver is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -73,10 +78,10 @@ class Health:
     @property
     def verdict(self) -> Verdict:
         """In one word."""
-        bad = [item for item in self.backends if not item.ok]
-        if self.database.error is not None or (bad and len(bad) == len(self.backends)):
+        nobody = bool(self.backends) and all(item.abandoned for item in self.backends)
+        if self.database.error is not None or nobody:
             return Verdict.FAILED
-        return Verdict.DEGRADED if bad else Verdict.OK
+        return Verdict.OK if all(item.ok for item in self.backends) else Verdict.DEGRADED
 
 
 class HealthCheck:
