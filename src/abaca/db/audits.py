@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, tuple_, update
 
 from abaca.db.database import Tx
-from abaca.db.findings import of_backend
-from abaca.db.tables import audits, now, pools, services
-from abaca.model.finding import Audit, Wanted
+from abaca.db.findings import SEEN_KEPT, of_backend
+from abaca.db.services import SHARE_MANAGER
+from abaca.db.tables import audits, findings, now, pools, services, share_servers
+from abaca.model.finding import NOBODY_KNOWS, STRANGE_SERVER, Audit, Wanted
+from abaca.modes import DriverMode
 
 
 def get(tx: Tx, host: str) -> Audit | None:
@@ -44,6 +47,34 @@ def finished(tx: Tx, host: str, started_at: datetime, *, settled: bool) -> None:
     if settled:
         done = (audits.c.host == host) & (audits.c.wanted_at <= started_at)
         tx.execute(update(audits).where(done).values(wanted=None, wanted_at=None))
+
+
+def unsure(tx: Tx, since: datetime, *, but: Collection[str] = ()) -> list[str]:
+    """The backends, on any host, that may have share servers which no row knows.
+
+    Those that have some, whose driver could not be asked, or that were not looked at
+    ``since`` then. What no row claims may be theirs, in whatever section: plugins know
+    their things by a tag that all sections share. ``but``: whoever asks has looked there.
+    """
+    looked = select(audits.c.host).where(audits.c.finished_at >= since)
+    finding = tuple_(findings.c.kind, findings.c.direction)
+    odd = select(findings.c.host).where(
+        findings.c.repaired_at.is_(None), finding.in_([STRANGE_SERVER, NOBODY_KNOWS])
+    )
+    hosts = _with_servers(tx) - set(but)
+    sure = set(tx.execute(looked).scalars()) - set(tx.execute(odd.distinct()).scalars())
+    return sorted(hosts - sure)
+
+
+def _with_servers(tx: Tx) -> set[str]:
+    """Those whose mode has share servers, or that have some; not those that are no more."""
+    single = select(pools.c.host).where(pools.c.driver_mode == str(DriverMode.SINGLE))
+    reported = select(services.c.host).where(
+        services.c.binary == SHARE_MANAGER,
+        services.c.seen_at > now() - SEEN_KEPT,
+        services.c.host.not_in(single),
+    )
+    return set(tx.execute(reported.union(select(share_servers.c.host))).scalars())
 
 
 def _write(tx: Tx, host: str, values: dict[str, object]) -> None:

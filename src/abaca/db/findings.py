@@ -12,7 +12,15 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from abaca.db.database import Tx
 from abaca.db.paging import fetch
 from abaca.db.tables import findings, new_id, now
-from abaca.model.finding import Direction, Discrepancy, Finding, FindingCount, FindingState
+from abaca.model.finding import (
+    NOBODY_KNOWS,
+    STRANGE_SERVER,
+    Direction,
+    Discrepancy,
+    Finding,
+    FindingCount,
+    FindingState,
+)
 from abaca.model.page import Page, Slice
 
 MOST = 1000
@@ -112,7 +120,7 @@ def replace(
     """
     stamp = now()
     known = {item.key: item for item in of_host(tx, host)}
-    wanted = {item.key: item for item in sorted(map(_short, seen), key=lambda item: item.key)}
+    wanted = {item.key: item for item in sorted(map(_short, seen), key=_rank)}
     wanted = dict(list(wanted.items())[:MOST])
     gone = [item.id for key, item in known.items() if key not in wanted and _over(item, knows)]
     for first in range(0, len(gone), BATCH):
@@ -123,6 +131,11 @@ def replace(
     for key in wanted.keys() & known.keys():
         _see_again(tx, known[key], wanted[key].detail, stamp, confirm_after)
     return [item for item in of_host(tx, host) if item.state is FindingState.FOUND]
+
+
+def _rank(item: Discrepancy) -> tuple[bool, tuple[str, str, str]]:
+    """What keeps other things from being removed is never the one that is left out."""
+    return (item.kind, item.direction) not in {STRANGE_SERVER, NOBODY_KNOWS}, item.key
 
 
 def _over(item: Finding, knows: Callable[[str], bool]) -> bool:
@@ -154,6 +167,11 @@ def repaired(tx: Tx, host: str, what: Collection[Discrepancy]) -> None:
             )
         elif len(known) < 2 * MOST:
             tx.execute(insert(findings), [{**_row(host, item, stamp), "repaired_at": stamp}])
+
+
+def key_of(item: Discrepancy) -> tuple[str, str, str]:
+    """By what `Finding.key` it is known here: a very long name is cut."""
+    return _short(item).key
 
 
 def purge(tx: Tx) -> int:
