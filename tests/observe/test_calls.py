@@ -18,8 +18,8 @@ from abaca.observe.calls import Calls, watched
 
 PROTOCOLS = [
     *(Adopts, HasFabric, KnowsWires, Prepared, Transfers),
-    *(contract.HasRanges, contract.KnowsIds, contract.NetworkMaker, contract.Reachable),
-    *(contract.Rebindable, contract.ShowsOrphans, contract.TenantRoutes),
+    *(contract.HasRanges, contract.KnowsIds, contract.LooksAgain, contract.NetworkMaker),
+    *(contract.Reachable, contract.Rebindable, contract.ShowsOrphans, contract.TenantRoutes),
 ]
 
 

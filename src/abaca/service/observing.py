@@ -12,6 +12,7 @@ from abaca.db.database import Database
 from abaca.drivers.driver import Adopts, Driver, Transfers
 from abaca.manager.backend import Backend
 from abaca.network.plugin import (
+    LooksAgain,
     NetworkMaker,
     NetworkPlugin,
     Rebindable,
@@ -23,7 +24,7 @@ from abaca.observe.calls import Calls, watched
 from abaca.service.http import HttpServer
 
 DRIVER = (Driver, Adopts, Transfers)
-PLUGIN = (NetworkPlugin, NetworkMaker, Rebindable, ShowsOrphans, TenantRoutes)
+PLUGIN = (NetworkPlugin, LooksAgain, NetworkMaker, Rebindable, ShowsOrphans, TenantRoutes)
 QUIET = ("makes_networks",)
 """Says what is configured: no call of anything."""
 THREADS = 4
