@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import insert, select, tuple_, update
+from sqlalchemy import case, insert, literal, select, tuple_, update
 
 from abaca.db.database import Tx
 from abaca.db.findings import SEEN_KEPT, of_backend
@@ -36,9 +36,11 @@ def hosts(tx: Tx, backend: str | None) -> list[str]:
 
 def want(tx: Tx, host: str, what: Wanted) -> None:
     """Somebody asked for it; a repair that was asked for before stays one."""
-    known = get(tx, host)
-    kept = known.wanted if known is not None and known.wanted == Wanted.REPAIR else what
-    _write(tx, host, {"wanted": str(kept), "wanted_at": now()})
+    # Compared where the row is locked: two that ask at once don't undo each other's request.
+    repair = literal(str(Wanted.REPAIR))
+    kept = case((audits.c.wanted == repair, repair), else_=str(what))
+    stamp = now()
+    _write(tx, host, {"wanted": kept, "wanted_at": stamp}, {"wanted": str(what)})
 
 
 def finished(tx: Tx, host: str, started_at: datetime, *, settled: bool) -> None:
@@ -77,9 +79,12 @@ def _with_servers(tx: Tx) -> set[str]:
     return set(tx.execute(reported.union(select(share_servers.c.host))).scalars())
 
 
-def _write(tx: Tx, host: str, values: dict[str, object]) -> None:
+def _write(
+    tx: Tx, host: str, values: dict[str, object], first: Mapping[str, object] | None = None
+) -> None:
+    """``first``: what a new row has instead."""
     change = update(audits).where(audits.c.host == host).values(**values)
     if tx.execute(change).rowcount:
         return
-    if not tx.add(insert(audits).values(host=host, **values)):
+    if not tx.add(insert(audits).values({"host": host, **values, **(first or {})})):
         tx.execute(change)  # another process made the row at the same moment
