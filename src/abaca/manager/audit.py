@@ -21,9 +21,10 @@ from abaca.db.tables import now
 from abaca.drivers.driver import Inspects, Oddity, Server
 from abaca.errors import DriverError, NetworkError
 from abaca.manager.backend import Backend, BackendNetwork
-from abaca.manager.comparison import Comparison, compare, networks_asked
+from abaca.manager.comparison import Comparison, compare, networks_asked, not_asked
 from abaca.manager.options import ManagerOptions
 from abaca.model.finding import (
+    BACKEND,
     NETWORK,
     STRANGE_SERVER,
     Audit,
@@ -90,10 +91,13 @@ class AuditHandler:
         return False
 
     def failed(self, lease: Lease, error: Exception) -> None:
-        """The next one is due in its time."""
+        """Nobody knows of the backend; what was asked for is still wanted, of the next one."""
         host = lease.task.queue or ""
+        grace = timedelta(seconds=self.options.confirm_seconds)
         with lease.conclude() as tx:
-            audits.finished(tx, host, now(), settled=True)
+            unknown = [not_asked(BACKEND, host, error)]
+            findings.replace(tx, host, unknown, knows=lambda _: False, confirm_after=grace)
+            audits.finished(tx, host, now(), settled=False)
         log.error("audit_failed", host=host, error=str(error))
 
     def _networks(self, backend: Backend) -> list[BackendNetwork]:
