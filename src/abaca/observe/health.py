@@ -21,6 +21,8 @@ from abaca.model.pool import Service
 from abaca.observe.bounded import SECONDS, Bounded
 
 log = structlog.get_logger()
+OVERDUE_SECONDS = 60.0
+"""Workers look for expired leases once a second: after this long none does."""
 
 
 class Verdict(StrEnum):
@@ -73,7 +75,9 @@ class Health:
     database: DatabaseHealth
     backends: tuple[BackendHealth, ...] = ()
     leases_expired: int = 0
-    """Leases that ran out and were not taken over yet: more than none for long is a fault."""
+    """Leases that ran out and were not taken over yet."""
+    leases_overdue: int = 0
+    """Of these, those that ran out more than `OVERDUE_SECONDS` ago: nobody does that work."""
 
     @property
     def verdict(self) -> Verdict:
@@ -81,7 +85,8 @@ class Health:
         nobody = bool(self.backends) and all(item.abandoned for item in self.backends)
         if self.database.error is not None or nobody:
             return Verdict.FAILED
-        return Verdict.OK if all(item.ok for item in self.backends) else Verdict.DEGRADED
+        well = all(item.ok for item in self.backends) and not self.leases_overdue
+        return Verdict.OK if well else Verdict.DEGRADED
 
 
 class HealthCheck:
@@ -111,10 +116,12 @@ class HealthCheck:
         started = time.monotonic()
         with self._db.read() as tx:
             schema = migrate.state_in(tx)
-            known = services.every(tx) if schema.suits(migrate.HEAD) else []
-            expired = figures.leases_expired(tx) if schema.suits(migrate.HEAD) else 0
+            good = schema.suits(migrate.HEAD)
+            known = services.every(tx) if good else []
+            expired = figures.leases_expired(tx) if good else 0
+            overdue = figures.leases_expired(tx, seconds=OVERDUE_SECONDS) if expired else 0
         error = None
-        if not schema.suits(migrate.HEAD):
+        if not good:
             error = f"its schema is {schema.revision}, and this version needs {migrate.HEAD}"
         return Health(
             database=DatabaseHealth(
@@ -124,6 +131,7 @@ class HealthCheck:
             ),
             backends=tuple(_backend(item) for item in known if self._wanted(item)),
             leases_expired=expired,
+            leases_overdue=overdue,
         )
 
     def _wanted(self, service: Service) -> bool:
