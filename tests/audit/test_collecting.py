@@ -145,6 +145,20 @@ def test_who_is_unsure(api: Api) -> None:
     assert unsure(lambda tx: tx.execute(old)) == ["node1@f"]
 
 
+def test_what_was_repaired_is_bounded_too(api: Api) -> None:
+    """Of very many that were repaired at once a fixed number is kept."""
+    way = Direction.MISSING_IN_LEDGER
+    done = [
+        Discrepancy(kind="network", resource_id=str(number), direction=way)
+        for number in range(2 * findings.MOST + 50)
+    ]
+    with api.db.write() as tx:
+        findings.repaired(tx, HERE, done[-10:])
+        for _ in range(2):
+            findings.repaired(tx, HERE, done)
+            assert len(findings.of_host(tx, HERE)) == 2 * findings.MOST
+
+
 def test_very_many_findings_hide_no_strange_server(api: Api) -> None:
     """Where more is found than is kept, what keeps addresses from being given out stays."""
     image, way = "image", Direction.MISSING_IN_LEDGER
