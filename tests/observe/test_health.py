@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from abaca.db.tables import now
 from abaca.db.tables import services as table
 from abaca.manager.reports import Reporter
 from abaca.modes import DriverMode
-from abaca.observe.bounded import Bounded
+from abaca.observe.bounded import MOST_GIVEN_UP, Bounded
 from abaca.observe.health import HealthCheck, Verdict
 from abaca.testing.wait import until
 from support.control_plane import backend
@@ -196,6 +196,38 @@ def test_what_never_comes_back_is_given_up():
 
     until(answers, "another run")
     for_ever.set()
+
+
+def test_not_more_than_a_few_hang():
+    """Whatever is asked of what hangs for ever; when one comes back, it is hoped for again."""
+    gates = [threading.Event() for _ in range(9)]
+    waiting = list(gates)
+
+    def hang() -> str:
+        waiting.pop(0).wait(60)
+        return "here"
+
+    bounded = Bounded(hang, 0.01)
+
+    def asked(times: int) -> int:
+        for _ in range(times):
+            with pytest.raises(TimeoutError):
+                bounded()
+        return len(gates) - len(waiting)
+
+    assert asked(40) == MOST_GIVEN_UP + 1
+    gates[0].set()
+    until(lambda: asked(1) == MOST_GIVEN_UP + 2, "another run")
+    assert asked(20) == MOST_GIVEN_UP + 2
+    for gate in gates:
+        gate.set()
+
+    def answers() -> bool:
+        with suppress(TimeoutError):
+            return bounded() == "here"
+        return False
+
+    until(answers, "an answer")
 
 
 def test_metrics_without_a_database():
