@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message
@@ -22,6 +23,7 @@ from abaca.db import migrate
 from abaca.db.database import Database
 from abaca.identity.accounts import Accounts
 from abaca.identity.passwords import Hasher
+from abaca.testing.wait import until
 
 ABACA = str(Path(sys.executable).with_name("abaca"))
 START_SECONDS = 60
@@ -42,6 +44,7 @@ class Deployment:
         self.urls: list[str] = []
         self._url = database_url
         self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._started: Counter[str] = Counter()
 
     def start(self, name: str, **environment: str) -> None:
         """Start a process, with more in its environment; an API is listening on return."""
@@ -60,6 +63,14 @@ class Deployment:
             found = re.search(r"listening on (http\S+)", line)
             assert found, (self.folder / f"{name}.log").read_text()[-3000:]
             self.urls.append(found[1])
+
+    def until_working(self, name: str) -> None:
+        """Wait for a manager that was just started."""
+        log, started = self.folder / f"{name}.log", '"event": "started"'
+        before, self._started[name] = self._started[name], self._started[name] + 1
+        until(
+            lambda: log.read_text().count(started) > before, f"{name} works", seconds=START_SECONDS
+        )
 
     def kill(self, name: str) -> None:
         """End it like a crash."""
@@ -195,9 +206,9 @@ def ask(method: str, url: str, body: Any, headers: dict[str, str]) -> tuple[int,
             return error.code, error.read().decode(), error.headers
 
 
-def every(seconds: float, until: float) -> Iterator[int]:
+def every(seconds: float, end: float) -> Iterator[int]:
     """Counts up, at this pace, until that time of the monotonic clock."""
     number = 0
-    while time.monotonic() < until:
+    while time.monotonic() < end:
         yield (number := number + 1)
         time.sleep(seconds)
