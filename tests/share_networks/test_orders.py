@@ -34,7 +34,7 @@ from support.stepping import SteppedManager
 EXAMPLES = {"sqlite": 100}
 FEWER = 15
 """Where each commit is a round trip to a server."""
-STEPS = 10
+STEPS = 8
 AT_ONCE = 2
 """Tasks under way at the same time."""
 USERS = ("red", "blue")
@@ -78,10 +78,12 @@ class Orders(RuleBasedStateMachine):
 
     @initialize(target=networks)
     def begin(self) -> Any:
-        """Each project has a public share network: blue uses red's; blue's is the default."""
+        """Each project has a public share network: blue uses red's, red blue's, the default."""
         found = [Known(self.site.network(name, public=True), name, public=True) for name in USERS]
         self.share("blue", found[0])
         self.designate(found[1])
+        self.add_subnet(found[1], "net-a")
+        self.share("red", found[1])
         return multiple(*found)
 
     @rule(target=networks, project=PROJECTS, public=st.booleans())
@@ -235,7 +237,8 @@ class Orders(RuleBasedStateMachine):
         self.site.check_rows()
 
     def teardown(self) -> None:
-        """Once all shares have gone so have servers and addresses, and every network can go."""
+        """All is done; then all shares go, with servers and addresses, and every network can."""
+        self.settle()
         for share in set(self.shares) - self.going:
             assert self.site.delete_share(share).status_code == 202
             self.going.add(share)
