@@ -107,8 +107,9 @@ class Programme:
         disasters: tuple[Disaster | Refusal, ...],
         seconds: float,
     ) -> None:
-        """Each disaster in turn, as long as there is time, or until one goes wrong."""
+        """Each disaster once, then in turn while there is time; or until one goes wrong."""
         end = time.monotonic() + seconds
+        untried = len(disasters)
         where = disasters[0].name
         try:
             with make() as site:
@@ -126,7 +127,8 @@ class Programme:
                     self.report.done(disaster.name)
                     self.report.say(f"{self.report.summary}; {where}")
                     waiting.append((disaster, tries))
-                    if time.monotonic() > end:
+                    untried -= 1
+                    if untried <= 0 and time.monotonic() > end:
                         break
         except (AssertionError, AbacaError) as error:
             self.report.runs += 1
