@@ -11,7 +11,8 @@ import pytest
 from abaca.demo import leftovers, nfs
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("reboot")]
-WHERE = {"site": "site", "cluster1": "flat1", "direct": "direct"}
+WHERE = {"site": "site", "cluster1": "flat1", "direct": "direct", "vlan": "vlan"}
+"""Backend and network of the machine; the last is a VLAN by Open vSwitch."""
 
 
 def differences(site: Any) -> list[Any]:
