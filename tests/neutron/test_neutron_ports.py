@@ -32,6 +32,15 @@ STEPS = [
     *("neutron.router_routes", "neutron.add_interface", "neutron.delete_port"),
     *("neutron.remove_interface", "neutron.delete_network"),
 ]
+ELSEWHERE = {
+    # Only surplus subnets are deleted by themselves: `test_neutron_routed` has the races.
+    "neutron.delete_subnet",
+    # Binds anew, forgets or takes over a port: one call, which is whole or was not made.
+    "neutron.update_port",
+    # Questions of `findings` and of a first look, before anything is there to be left.
+    *("neutron.extensions", "neutron.project", "neutron.shared_with"),
+}
+"""Not passed by the life of one network and one port."""
 CRASH = """\
 import json, sys
 from abaca.modes import DriverMode
@@ -183,16 +192,9 @@ def test_killed_after_step(cloud: Cloud, step: str):
     assert not cloud.left(str(section["owner_tag"]))
 
 
-def test_every_changing_step_is_tried():
-    """No remote call that changes something was overlooked above."""
-    changing = {
-        name
-        for name in names()
-        if name.startswith("neutron.")
-        and name.partition(".")[2].startswith(("create", "delete", "add", "remove"))
-    }
-    # Tried by the races of `test_neutron_routed`: only surplus subnets are deleted by themselves.
-    assert changing - set(STEPS) == {"neutron.delete_subnet"}
+def test_every_step_is_tried():
+    """No remote call was overlooked above, nor is one left out that has gone."""
+    assert {name for name in names() if name.startswith("neutron.")} == {*STEPS, *ELSEWHERE}
 
 
 def test_same_results_as_standalone(cloud: Cloud, tmp_path: Path):

@@ -162,6 +162,52 @@ def test_quota_of_networks(scene: Scene):
     assert not scene.left()
 
 
+def test_quota_of_subnets(scene: Scene):
+    """It is named, and what was made before it was reached is used, or goes."""
+    project = uuid.uuid4().hex
+    plugin = scene.plugin(noauth_project_id=project)
+    scene.cloud.call("PUT", f"/quotas/{project}", {"quota": {"subnet": 0}})
+    with pytest.raises(InvalidNetwork, match=r"quota is used up .*subnet"):
+        plugin.ensure_network(scene.subnet, host="h")
+    scene.cloud.call("PUT", f"/quotas/{project}", {"quota": {"subnet": 10}})
+    plugin.ensure_network(scene.subnet, host="h")
+    assert len(scene.interfaces()) == 1
+    plugin.remove_network(scene.subnet, host="h")
+    assert not scene.left()
+    assert not scene.interfaces()
+
+
+def test_router_port_is_waited_for(scene: Scene):
+    """With wait_active: the share server's port is up, and the router's is not yet."""
+    plugin, claim = scene.plugin(wait_active=True), scene.claim()
+    plugin.ensure_network(scene.subnet, host="h")
+    found = plugin.allocate(scene.subnet, [claim], host="h")
+    scene.plugin().check(found)
+    network_id = scene.interfaces()[0]["network_id"]
+    assert plugin._service is not None
+    with pytest.raises(NetworkUnavailable, match=r"router's port .* is not ACTIVE yet"):
+        plugin._service.joined(network_id, active=True)
+    with pytest.raises(NetworkUnavailable, match="not ACTIVE yet"):
+        plugin.check(found)
+
+
+def test_overlap_that_comes_later(scene: Scene):
+    """The tenant routes our subnet elsewhere afterwards: what is there stays, and works."""
+    plugin, claim = scene.plugin(), scene.claim()
+    plugin.ensure_network(scene.subnet, host="h")
+    found = plugin.allocate(scene.subnet, [claim], host="h")
+    ours = found[0].segment.subnets[0].cidr
+    path = f"/routers/{scene.router['id']}"
+    routes = [{"destination": str(ours.supernet(new_prefix=24)), "nexthop": "192.168.20.77"}]
+    scene.cloud.call("PUT", path, {"router": {"routes": routes}})
+    plugin.ensure_network(scene.subnet, host="h")
+    assert plugin.allocate(scene.subnet, [claim], host="h") == found
+    plugin.check(found)
+    plugin.release([claim])
+    plugin.remove_network(scene.subnet, host="h")
+    assert not scene.left()
+
+
 def test_interface_taken_away(scene: Scene):
     """A tenant that removed our interface gets it back; until then servers are unavailable."""
     plugin, claim = scene.plugin(), scene.claim()
