@@ -139,7 +139,7 @@ def foreign(scene: Scene, error: Exception) -> None:
     name = f"{type(error).__module__}.{type(error).__qualname__}"
     assert scene.subject.raising is not None, "Subject.foreign needs Subject.raising"
     with scene.subject.raising(error) as plugin:
-        calls = scene.questions(plugin)
+        calls = scene.verbs(plugin)
         calls["release"] = lambda: plugin.release([scene.held])
         for verb, call in calls.items():
             ended = ending(f"{name}: {verb}", call, (NetworkError,))
