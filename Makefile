@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 WORKERS ?= 2
 DURATION ?= 600
 DB ?= sqlite
+CONFORMANCE ?= .pytest_cache/conformance.md
 
 # Tests start Abaca some hundred times: what Python compiled the first time is kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,7 +23,7 @@ demo: setup ## all three modes with real NFS, in a namespace of its own (JSON=FI
 	@$(BIN)/python -m abaca.demo $(if $(JSON),--json $(JSON))
 
 test: setup ## every test, the real data plane included
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(or $(PYTEST_ARGS),--conformance-complete)
 
 test-databases: setup ## what uses a database and has run on SQLite, on PostgreSQL and MariaDB
 	ABACA_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(PYTEST_ARGS)
@@ -51,7 +52,9 @@ check: ## lint, types, arch, test-databases, test: what CI runs
 	@$(MAKE) --no-print-directory types
 	@$(MAKE) --no-print-directory arch
 	@$(MAKE) --no-print-directory test-databases
-	@$(MAKE) --no-print-directory test PYTEST_ARGS="--conformance-complete $(PYTEST_ARGS)"
+	@$(MAKE) --no-print-directory test \
+	  PYTEST_ARGS="--conformance-complete --conformance-report $(CONFORMANCE) $(PYTEST_ARGS)"
+	@cat $(CONFORMANCE)
 
 bench: setup ## how fast it is, beside baselines (NAME=api,ipam JSON=FILE SHORT=1 BENCH_ARGS=--help)
 	@$(BIN)/python -m benchmarks $(NAME) $(if $(JSON),--json $(JSON)) $(if $(SHORT),--short) $(BENCH_ARGS)
