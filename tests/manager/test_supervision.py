@@ -197,7 +197,7 @@ def test_asking_for_a_removal_again_does_not_hold_it_up(api: Api, start: StartMa
     start(backend("b1", DriverMode.SINGLE, driver=driver))
     share_id = _share(api, DriverMode.SINGLE)
     api.until_status(share_id, ShareStatus.AVAILABLE)
-    driver.delays["remove_share"] = 0.6
+    driver.delays["remove_share"] = 3
     api.delete(share_id)
     api.until(lambda: any(row["running_lane"] for row in api.rows("tasks")))
     for _ in range(4):

@@ -13,11 +13,14 @@ from enum import StrEnum
 
 from abaca.db import public_networks, share_networks
 from abaca.db.database import Tx
-from abaca.errors import BadRequest
+from abaca.errors import BadRequest, DatabaseUnavailable
 from abaca.model.share_network import ShareNetwork
 from abaca.model.share_type import ShareType
 from abaca.scheduler.driver_mode import DEFAULT_NETWORK_SPEC
 from abaca.states import NetworkStatus
+
+LOOKS = 5
+"""How often to look for a designated default that moves before it can be locked."""
 
 
 class Source(StrEnum):
@@ -62,8 +65,7 @@ class Default:
 def sources(tx: Tx, share_type: ShareType | None, configured: str | None) -> tuple[Said, ...]:
     """What each of them says, in their order."""
     spec = share_type.extra_specs.get(DEFAULT_NETWORK_SPEC) if share_type else None
-    designated = public_networks.designated(tx)
-    own = designated.id if designated else None
+    own = _designated(tx)
     of_type = f"share type {share_type.name}" if share_type else "the share type"
     return (
         Said(
@@ -92,10 +94,20 @@ def default_network(
     ``configured`` is the configuration option. With ``lock`` the share network
     stays as it is until the transaction ends.
     """
-    for said in sources(tx, share_type, configured):
-        if said.value is not None:
-            return _resolved(tx, said, said.value, lock=lock)
-    return None
+    for _ in range(LOOKS):
+        said = next((item for item in sources(tx, share_type, configured) if item.value), None)
+        if said is None or said.value is None:
+            return None
+        found = _resolved(tx, said, said.value, lock=lock)
+        if not lock or said.source is not Source.DESIGNATED or _designated(tx) == said.value:
+            return found
+    raise DatabaseUnavailable(f"the designated share network changed {LOOKS} times meanwhile")
+
+
+def _designated(tx: Tx) -> str | None:
+    """Its ID now: until it was locked it could stop being the default, and so being public."""
+    found = public_networks.designated(tx)
+    return None if found is None else found.id
 
 
 def _resolved(tx: Tx, said: Said, name_or_id: str, *, lock: bool) -> Default:
