@@ -151,7 +151,9 @@ def test_paused_past_their_leases_they_change_nothing(trials: Trials) -> None:
     """Two managers sleep past their leases just after the share was made, and do no harm awake."""
     setting = next(item for item in trials.site.settings if item.backend == "flat")
     point = "fake.share.make:after:1"
-    assert trials.paused(operation_of("fake.share.make"), setting, point)
+    operation = operation_of("fake.share.make")
+    # A trial in which the other one can't be stopped, since it holds a lock, proves nothing.
+    assert any(trials.paused(operation, setting, point) for _ in range(5))
 
 
 def test_every_step_has_a_case() -> None:
