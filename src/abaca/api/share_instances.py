@@ -20,6 +20,7 @@ from abaca.errors import NotFound
 from abaca.model.page import Slice
 from abaca.model.share import Share
 from abaca.share import shares as use_case
+from abaca.share.lookup import visible_share
 from abaca.states import ShareStatus
 
 SINCE = V(2, 3)
@@ -79,7 +80,7 @@ def index(request: Request) -> dict[str, Any]:
 def of_share(request: Request) -> dict[str, Any]:
     """The instances of one share."""
     with request.db.read() as tx:
-        share = use_case.show(tx, request.ctx, request.params["share_id"]).share
+        share = visible_share(tx, request.ctx, request.params["share_id"])
         found = db.find(tx, {"share_id": share.id}, page(request))
         items = _shown(tx, found.items)
     return VIEW.many(request, Slice(items=items, more=found.more, count=found.count))

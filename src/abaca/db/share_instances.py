@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx
 from abaca.db.paging import fetch
+from abaca.db.rows import load
 from abaca.db.tables import (
     access_rules,
     export_locations,

@@ -22,8 +22,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db import share_network_subnets
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx
 from abaca.db.paging import fetch
+from abaca.db.rows import load
 from abaca.db.tables import (
     backend_exports,
     new_id,
