@@ -49,10 +49,10 @@ def get(tx: Tx, share_id: str, *, lock: bool = False) -> Share | None:
 
 def add(tx: Tx, share: Share) -> None:
     """Write the rows of a new share, its primary instance and its metadata."""
-    tx.execute(insert(shares).values(dump(share, shares)))
+    tx.execute(_ADD, dump(share, shares))
     values = dump(share.instance, share_instances)
     values |= {"primary_slot": PRIMARY, "excluded": list(share.instance.excluded)}
-    tx.execute(insert(share_instances).values(values))
+    tx.execute(_ADD_INSTANCE, values)
     share_metadata.put(tx, share.id, share.metadata)
 
 
@@ -114,6 +114,7 @@ def _select() -> Select[Any]:
     return select(*shares.c, *instance).select_from(shares).join(share_instances, PRIMARY_JOIN)
 
 
+_ADD, _ADD_INSTANCE = insert(shares), insert(share_instances)
 _ONE = _select().where(shares.c.id == bindparam("share_id"))
 _LOCKED = _ONE.with_for_update(of=share_instances)
 

@@ -103,6 +103,7 @@ def create_typed(
         },
         share_type_id=plan.share_type.id,
         defaults=defaults.limits,
+        locked=True,
     )
     share = _new(ctx, wanted, plan)
     found = place(tx, _placement_request(share, plan))
