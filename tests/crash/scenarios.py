@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sqlalchemy import update
@@ -15,7 +15,7 @@ from abaca.share import share_servers as use_case
 from abaca.states import AccessRulesStatus, ShareStatus, SnapshotStatus
 from support.control_plane import Api
 from support.crash import Scenario, Stage, Stages
-from support.crash_fake import world
+from support.crash_fake import CAPACITY, world
 
 T = TypeVar("T")
 ADMIN = Context(
@@ -38,12 +38,27 @@ def _status(api: Api, share_id: str) -> ShareStatus | None:
     return share.instance.status if share else None
 
 
+def _once(stage: Stage, backend: str = "first", *, labels: Sequence[str] = ("user",)) -> None:
+    """There is one share server, outside too, with one address in the ledger per network."""
+    (server,) = stage.api.rows("share_servers")
+    made = {name: world(stage.folder, name).servers for name in CAPACITY}
+    assert {name: list(found) for name, found in made.items() if found} == {backend: [server["id"]]}
+    held = stage.api.rows("allocations")
+    assert sorted((row["share_server_id"], row["label"]) for row in held) == [
+        (server["id"], label) for label in sorted(labels)
+    ]
+    ledger = sorted((row["owner"], row["address"]) for row in stage.api.rows("addresses"))
+    assert ledger == sorted((server["id"], it) for row in held for it in row["addresses"])
+    assert len(ledger) == len(labels)
+
+
 def life(stage: Stage) -> Stages:
     """A share with all that may happen to it; nothing is left at the end."""
     api = stage.api
     share, type_id, network = _new_share(stage)
     yield
     assert _status(api, share) is ShareStatus.AVAILABLE
+    _once(stage)
     rule = api.allow(share, "10.0.0.0/8")
     api.resize(share, 2)
     yield
@@ -60,6 +75,7 @@ def life(stage: Stage) -> Stages:
     yield
     assert _status(api, share) is ShareStatus.AVAILABLE
     assert _status(api, clone) is ShareStatus.AVAILABLE
+    _once(stage)
     assert [row["status"] for row in api.rows("share_servers")] == ["active"]
     (row,) = api.rows("snapshot_instances")
     assert row["status"] == SnapshotStatus.AVAILABLE
@@ -95,7 +111,7 @@ def elsewhere(stage: Stage) -> Stages:
     assert found.instance.status is ShareStatus.AVAILABLE
     assert found.instance.host == "node1@second"
     assert [row["host"] for row in stage.api.rows("share_servers")] == ["node1@second"]
-    assert world(stage.folder, "first").servers == {}
+    _once(stage, "second")
 
 
 def stuck(stage: Stage) -> Stages:
@@ -143,6 +159,7 @@ def neighbours(stage: Stage) -> Stages:
         assert found is not None
         assert found.instance.status is ShareStatus.AVAILABLE
         assert world(stage.folder, "first").shares[found.instance.id].exported
+    _once(stage)
 
 
 def _ask(stage: Stage, work: Callable[[Tx], T]) -> T:
@@ -184,6 +201,7 @@ def with_admins(stage: Stage) -> Stages:
     assert _status(stage.api, share) is ShareStatus.AVAILABLE
     hidden = [row["is_admin_only"] for row in stage.api.rows("export_locations")]
     assert sorted(map(bool, hidden)) == [False, True]
+    _once(stage, labels=("user", "admin"))
     _ask(stage, lambda tx: tx.execute(update(share_servers).values(is_auto_deletable=False)))
     stage.api.delete(share)
     yield

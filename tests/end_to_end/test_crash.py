@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 from keystoneauth1.exceptions import ClientException, ConnectFailure
 from requests.exceptions import RequestException
+from sqlalchemy import select
 
 import abaca.drivers.linux
 import abaca.manager.manager
 import abaca.network.standalone  # noqa: F401 - these register the steps, as the service does
 from abaca import steps
-from abaca.demo import nfs
+from abaca.db.database import Database
+from abaca.db.tables import addresses, allocations
+from abaca.demo import leftovers, nfs
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("crash")]
 
 BACKEND = "direct"
+GANESHA = "ganesha.nfsd"
 DEAD = (ConnectFailure, ClientException, RequestException, ConnectionError)
 OWNERS = {"share", "server", "network", "snapshot"}
 ELSEWHERE = ("adopt", "forget", "transfer")
@@ -76,7 +82,7 @@ class Life:
         if self.share() is None:
             self.site.share(BACKEND, name=self.name)
         share = self.until("status", "available")
-        assert len(self.look(self.site.clients["admin"].share_servers.list)) == 1
+        self.nothing_is_there_twice()
         address = self.site.alice.address(BACKEND)
         self.ask(lambda: self.client.shares.allow(share, "ip", address, "rw"))
         self.until("access_rules_status", "active")
@@ -90,8 +96,26 @@ class Life:
                 f"size is {size}",
             )
         assert nfs.read(self.site.alice, export, "kept") == wrote
+        self.nothing_is_there_twice()
         self.ask(share.delete)
         self.site.until(lambda: self.share() is None, "the share is deleted")
+
+    def nothing_is_there_twice(self) -> None:
+        """One share server, with one address on its network, one namespace and one Ganesha."""
+        (server,) = self.look(self.site.clients["admin"].share_servers.list)
+        with (
+            closing(Database(f"sqlite:///{self.site.root}/state/abaca.sqlite")) as db,
+            db.read() as tx,
+        ):
+            held = [(row.share_server_id, row.addresses) for row in tx.execute(select(allocations))]
+            ledger = [(row.owner, row.address) for row in tx.execute(select(addresses))]
+        assert [(owner, len(given)) for owner, given in held] == [(server.id, 1)]
+        assert ledger == [(server.id, given[0]) for _, given in held]
+        names = leftovers.server_namespaces(self.site.root)
+        (name,) = [name for name in names if not name.endswith("-switch")]
+        assert name.endswith(server.id)
+        commands = [_argv(pid) for pid in leftovers.processes(self.site.root)]
+        assert len([argv for argv in commands if Path(argv[0]).name == GANESHA]) == 1, commands
 
     def snapshot(self, share: Any) -> None:
         """Take one, revert to it, delete it."""
@@ -112,6 +136,12 @@ class Life:
         self.site.until(
             lambda: not self.look(lambda: snapshots.list(search_opts=mine)), "snapshot deleted"
         )
+
+
+def _argv(pid: int) -> list[str]:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return [""]
 
 
 @pytest.mark.parametrize("name", STEPS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -49,6 +51,50 @@ def test_open_file_is_lost_by_deny_and_nobody_else_notices(backend: Backend) -> 
         made.driver.apply_access(made.share, [made.rule()])
         assert victim.write(mine.handle, b"z", stateid=mine.stateid) == 1
     assert daemon(backend.host) == pid
+
+
+def test_another_machine_copies_on_while_one_loses_the_same_share(made_host: Host) -> None:
+    """Two machines have a rule each: one's is taken away while the other copies to the share."""
+    backend = flat(made_host)
+    made = scene(backend)
+    beside = backend.machine(2)
+    mine, theirs = rule("10.9.0.101/32", RW), rule("10.9.0.102/32", RW)
+    made.driver.apply_access(made.share, [mine, theirs])
+    block = bytes(range(256)) * 64
+    under_way, denied = Event(), Event()
+
+    def copy() -> int:
+        """Blocks until the rule has gone, and as many again after it."""
+        with Nfs4Client(beside.netns, "10.9.0.1") as client:
+            file = client.open(f"/shares/{made.share.id}", "copy", create=True)
+            count, most = 0, 2000
+            while count < most:
+                offset = count * len(block)
+                assert client.write(file.handle, block, offset=offset, stateid=file.stateid)
+                count += 1
+                if count == 5:
+                    under_way.set()
+                if denied.is_set() and most == 2000:
+                    most = 2 * count
+            return count
+
+    with ThreadPoolExecutor(1) as threads, Nfs4Client(made.machine.netns, "10.9.0.1") as victim:
+        file = victim.open(f"/shares/{made.share.id}", "f", create=True)
+        assert victim.write(file.handle, b"x", stateid=file.stateid) == 1
+        copying = threads.submit(copy)
+        assert under_way.wait(20)
+        made.driver.apply_access(made.share, [theirs])
+        denied.set()
+        with pytest.raises(NfsError):
+            victim.write(file.handle, b"y", stateid=file.stateid)
+        with pytest.raises(NfsError):
+            victim.handle(f"/shares/{made.share.id}")
+        blocks = copying.result(60)
+    assert blocks >= 10
+    with Nfs4Client(beside.netns, "10.9.0.1") as client:
+        handle = client.handle(f"/shares/{made.share.id}/copy")
+        for number in range(blocks):
+            assert client.read(handle, offset=number * len(block), count=len(block)) == block
 
 
 def daemon(host: Host) -> list[str]:

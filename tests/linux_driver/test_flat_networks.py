@@ -172,7 +172,7 @@ def test_an_address_comes_back_when_its_user_goes(made_host: Host) -> None:
             past = datetime.now(UTC) - timedelta(hours=1)
             aside = tables.addresses.c.reason.is_not(None)
             tx.execute(update(tables.addresses).where(aside).values(taken_at=past))
-        made_host.inside(lambda: there.plugin.collect([], datetime.now(UTC) - timedelta(days=1)))
+        made_host.inside(there.plugin.look_again)
         assert list(there.aside()) == ["10.9.0.10"]
         made_host.ip("link", "set", "br-flat", "down")
         there.server = Server(id=share_server(there.database), project_id="project1")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+import select
 import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -10,12 +15,14 @@ import pytest
 
 from abaca.drivers.driver import AccessLevel, AccessRule, ExportLocation
 from abaca.linux import netns
-from support.hostns import Host
+from support.hostns import Host, Machine
 from support.linux_scene import Backend, Scene, a_share, flat, managed, scene
 from support.nfs4 import NOENT, STALE, Nfs4Client, NfsError
 
 pytestmark = pytest.mark.dataplane
 
+UDP_PORTS = (53, 111, 123, 875, 2049, 5353, 20048, 32803)
+"""Name and time services, and all that belongs to NFS."""
 SECRET = "only for its own project"
 
 
@@ -96,10 +103,16 @@ def test_nobody_gets_in_without_a_rule(backend: Backend) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("versions", [["4"], ["3", "4"]], ids=["v4", "v3"])
-def test_scan_of_all_ports_finds_nfs_only(made_host: Host, versions: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("maker", "versions"),
+    [(flat, ["4"]), (flat, ["3", "4"]), (managed, ["4"])],
+    ids=["flat-v4", "flat-v3", "managed-v4"],
+)
+def test_scan_of_all_ports_finds_nfs_only(
+    made_host: Host, maker: Callable[[Host], Backend], versions: list[str]
+) -> None:
     """From a tenant, every TCP port but NFS (and with NFSv3 its mount protocol) is closed."""
-    backend = flat(made_host)
+    backend = maker(made_host)
     backend.values["nfs_versions"] = versions
     made = scene(backend)
     for location in made.locations:
@@ -118,6 +131,90 @@ def open_ports(address: str) -> set[int]:
             if probe.connect_ex((address, port)) == 0:
                 found.add(port)
     return found
+
+
+@pytest.mark.parametrize("maker", [flat, managed])
+def test_no_datagram_comes_in(made_host: Host, maker: Callable[[Host], Backend]) -> None:
+    """From a tenant nothing reaches a UDP port, even one on which something listens."""
+    made = scene(maker(made_host))
+    (server,) = (name for name in made_host.servers() if not name.endswith("-switch"))
+    with ExitStack() as stack:
+        heard = netns.call_inside(server, listeners)
+        for one in heard:
+            stack.enter_context(one)
+        for location in made.locations:
+            address = location.path.rpartition(":/")[0].strip("[]")
+            netns.call_inside(made.machine.netns, lambda a=address: send_to(a))
+            assert select.select(heard, [], [], 0.5)[0] == []
+            netns.call_inside(server, lambda a=address: send_to(a))
+            ready = select.select(heard, [], [], 0.5)[0]
+            assert len(ready) == len(UDP_PORTS), "they do hear what comes from the server itself"
+            for one in ready:
+                one.recv(100)
+
+
+def listeners() -> list[socket.socket]:
+    """A socket on each of the ports, for IPv4 and IPv6."""
+    found = []
+    for port in UDP_PORTS:
+        one = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        one.bind(("::", port))
+        found.append(one)
+    return found
+
+
+def send_to(address: str) -> None:
+    """A datagram to each of the ports; a refusal of an earlier one does not matter."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for port in UDP_PORTS:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.sendto(b"anybody?", (address, port))
+
+
+def test_the_host_itself_answers_nobody(made_host: Host) -> None:
+    """On a bridge without addresses the host has none for tenants, not even a link-local one."""
+    backend = flat(made_host)
+    made_host.ip("link", "set", "br-flat", "addrgenmode", "none")
+    made_host.ip("addr", "flush", "dev", "br-flat")
+    made = scene(backend)
+    (server,) = made_host.servers()
+    servers, own = addresses(server), addresses(made.machine.netns)
+    bridged = Machine(made_host.netns).run("ip", "-j", "link", "show", "master", "br-flat").stdout
+    assert "m1" in bridged
+    said = made.machine.run("ping", "-6", "-n", "-c", "2", "-W", "1", "ff02::1%eth0").stdout
+    heard = {address.rstrip(":") for address in re.findall(r"from ([0-9a-f:]+)", said)}
+    assert heard - own, f"nobody answered: {said}"
+    assert heard <= servers | own
+    made.machine.run("ip", "route", "add", "172.16.0.0/12", "dev", "eth0")
+    for address in addresses(made_host.netns) - {"127.0.0.1", "::1"}:
+        target = f"{address}%eth0" if address.startswith("fe80") else address
+        answer = made.machine.run("ping", "-n", "-c", "1", "-W", "1", target)
+        assert answer.returncode != 0, f"the host answers on {address}"
+
+
+def addresses(namespace: str) -> set[str]:
+    """Every address of a namespace."""
+    links = json.loads(Machine(namespace).run("ip", "-j", "addr").stdout)
+    return {item["local"] for link in links for item in link["addr_info"]}
+
+
+def test_ipv6_location_in_managed_mode(made_host: Host) -> None:
+    """A tenant's machine mounts the IPv6 location of its share server, by a rule, and writes."""
+    made = scene(managed(made_host))
+    location = made.locations[1].path
+    address, _, path = location.rpartition(":")
+    assert address == "[fd0a:1::9]"
+    with Nfs4Client(made.machine.netns, address.strip("[]")) as six:
+        with pytest.raises(NfsError):
+            six.handle(path)
+        network = ip_network("fd0a:1::/64")
+        rule = AccessRule(network=network, level=AccessLevel.READ_WRITE)
+        made.driver.apply_access(made.share, [made.rule(), rule])
+        opened = six.open(path, "f", create=True)
+        assert six.write(opened.handle, b"six", stateid=opened.stateid) == 3
+    with client(made) as four:
+        assert four.read(four.handle(path_of(made))) == b"six"
 
 
 def test_other_segment_is_out_of_reach(made_host: Host) -> None:

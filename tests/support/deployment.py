@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import Message
@@ -21,6 +23,7 @@ from abaca.db import migrate
 from abaca.db.database import Database
 from abaca.identity.accounts import Accounts
 from abaca.identity.passwords import Hasher
+from abaca.testing.wait import until
 
 ABACA = str(Path(sys.executable).with_name("abaca"))
 START_SECONDS = 60
@@ -41,9 +44,10 @@ class Deployment:
         self.urls: list[str] = []
         self._url = database_url
         self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._started: Counter[str] = Counter()
 
-    def start(self, name: str) -> None:
-        """Start a process; an API is listening when this returns."""
+    def start(self, name: str, **environment: str) -> None:
+        """Start a process, with more in its environment; an API is listening on return."""
         command = name.rstrip("0123456789")
         with (self.folder / f"{name}.log").open("a") as log:
             process = subprocess.Popen(
@@ -51,6 +55,7 @@ class Deployment:
                 stdout=subprocess.PIPE if command == "api" else log,
                 stderr=log,
                 text=True,
+                env={**os.environ, **environment},
             )
         self._processes[name] = process
         if process.stdout is not None:
@@ -58,6 +63,14 @@ class Deployment:
             found = re.search(r"listening on (http\S+)", line)
             assert found, (self.folder / f"{name}.log").read_text()[-3000:]
             self.urls.append(found[1])
+
+    def until_working(self, name: str) -> None:
+        """Wait for a manager that was just started."""
+        log, started = self.folder / f"{name}.log", '"event": "started"'
+        before, self._started[name] = self._started[name], self._started[name] + 1
+        until(
+            lambda: log.read_text().count(started) > before, f"{name} works", seconds=START_SECONDS
+        )
 
     def kill(self, name: str) -> None:
         """End it like a crash."""
@@ -153,6 +166,13 @@ class Tenant:
         self.shares[share_id] = 1
         return share_id
 
+    def extend(self, share_id: str) -> None:
+        """Ask for a GiB more of a share that is available."""
+        size = self.shares[share_id] + 1
+        action = {"extend": {"new_size": size}}
+        self.ask("POST", f"/shares/{share_id}/action", action, status=202)
+        self.shares[share_id] = size
+
     def delete(self, share_id: str) -> None:
         """Ask for a share to go."""
         self.ask("DELETE", f"/shares/{share_id}", status=202)
@@ -161,8 +181,12 @@ class Tenant:
 
     def statuses(self) -> dict[str, str]:
         """The status of every share that is there."""
+        return {share_id: status for share_id, (status, _) in self.states().items()}
+
+    def states(self) -> dict[str, tuple[str, int]]:
+        """Status and size of every share that is there."""
         found = self.ask("GET", "/shares/detail?limit=1000")["shares"]
-        return {item["id"]: item["status"] for item in found}
+        return {item["id"]: (item["status"], item["size"]) for item in found}
 
 
 def ask(method: str, url: str, body: Any, headers: dict[str, str]) -> tuple[int, Any, Message]:
@@ -182,9 +206,9 @@ def ask(method: str, url: str, body: Any, headers: dict[str, str]) -> tuple[int,
             return error.code, error.read().decode(), error.headers
 
 
-def every(seconds: float, until: float) -> Iterator[int]:
+def every(seconds: float, end: float) -> Iterator[int]:
     """Counts up, at this pace, until that time of the monotonic clock."""
     number = 0
-    while time.monotonic() < until:
+    while time.monotonic() < end:
         yield (number := number + 1)
         time.sleep(seconds)

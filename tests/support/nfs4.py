@@ -98,11 +98,12 @@ class Nfs4Client:
         answer = self._compound(_word(_PUTROOTFH), *self._lookups(path), _word(_GETFH))
         return answer.opaque()
 
-    def read(self, handle: bytes, *, stateid: bytes = _ANYBODY, count: int = 4096) -> bytes:
-        """Read from the start of whatever the handle stands for."""
-        answer = self._compound(
-            self._putfh(handle), _word(_READ) + stateid + bytes(8) + _word(count)
-        )
+    def read(
+        self, handle: bytes, *, stateid: bytes = _ANYBODY, offset: int = 0, count: int = 4096
+    ) -> bytes:
+        """Read whatever the handle stands for."""
+        place = struct.pack(">Q", offset) + _word(count)
+        answer = self._compound(self._putfh(handle), _word(_READ) + stateid + place)
         answer.word()
         return answer.opaque()
 

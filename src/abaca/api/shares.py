@@ -32,16 +32,14 @@ SEE_SERVER = "share:list_by_share_server_id"
 SEE_SPECS = "share_types_extra_spec:index"
 
 
-def _old_status(item: ShownShare) -> str:
+def old_status(status: str) -> str:
     """Before 2.54 a share that is made from a snapshot is just creating."""
-    status = item.status
-    return str(ShareStatus.CREATING if status == ShareStatus.CREATING_FROM_SNAPSHOT else status)
+    return ShareStatus.CREATING if status == ShareStatus.CREATING_FROM_SNAPSHOT else status
 
 
-def _old_rules_status(item: ShownShare) -> str:
+def old_rules_status(status: str) -> str:
     """Before 2.28 rules in motion are out of sync."""
-    status = item.access_rules_status
-    return "out_of_sync" if status == AccessRulesStatus.SYNCING else str(status)
+    return "out_of_sync" if status == AccessRulesStatus.SYNCING else status
 
 
 def _paths(item: ShownShare) -> list[str]:
@@ -56,7 +54,7 @@ VIEW: View[ShownShare] = View(
         Field("name", "name"),
         Field("description", "description"),
         Field("size", "size"),
-        Field("status", _old_status, until=V(2, 53)),
+        Field("status", lambda s: old_status(s.status), until=V(2, 53)),
         Field("status", "status", since=V(2, 54)),
         Field("availability_zone", "availability_zone"),
         Field("created_at", lambda s: s.created_at),
@@ -80,7 +78,12 @@ VIEW: View[ShownShare] = View(
         Field("consistency_group_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
         Field("source_cgsnapshot_member_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
         Field("task_state", lambda _: None, since=V(2, 5)),
-        Field("access_rules_status", _old_rules_status, since=V(2, 10), until=V(2, 27)),
+        Field(
+            "access_rules_status",
+            lambda s: old_rules_status(s.access_rules_status),
+            since=V(2, 10),
+            until=V(2, 27),
+        ),
         Field(
             "access_rules_status",
             "access_rules_status",

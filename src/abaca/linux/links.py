@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
 
 from abaca.errors import LinuxError
 from abaca.linux import netns
@@ -99,7 +99,7 @@ def inside(namespace: str | None, doing: str, work: Callable[[Netlink], T]) -> T
 
     try:
         return netns.call_inside(namespace, call)
-    except (NetlinkError, OSError) as failure:
+    except (NetlinkError, NetlinkDecodeError, OSError) as failure:
         place = f" in network namespace {namespace}" if namespace else ""
         raise LinuxError(f"{doing}{place}: {failure}") from failure
 

@@ -18,8 +18,9 @@ from abaca.network.plugin import (
     NetworkType,
     Segment,
 )
+from abaca.network.section import text_of
 from abaca.network.standalone_flat import Family, families
-from abaca.network.standalone_values import Faults, number, text, truth
+from abaca.network.standalone_values import Faults, number, truth
 
 DIRECT, ROUTED = "direct", "routed"
 ETHERNET_MTU = 1500
@@ -206,7 +207,7 @@ def _settings(values: Mapping[str, object], mode: DriverMode, found: Faults) -> 
     warn = number(values, "warn_percent", found)
     if warn is not None and warn > PERCENT:
         found.add("warn_percent", f"{warn} is too much; write 1 to 100, or 0 for no warnings")
-    connectivity = text(values, "connectivity") or DIRECT
+    connectivity = text_of(values, "connectivity") or DIRECT
     if connectivity not in (DIRECT, ROUTED):
         found.add("connectivity", f"{connectivity!r} is unknown; write direct or routed")
     sides: tuple[Family, ...] = ()
@@ -233,7 +234,7 @@ def _settings(values: Mapping[str, object], mode: DriverMode, found: Faults) -> 
 
 
 def _check_routed(values: Mapping[str, object], connectivity: str, found: Faults) -> None:
-    if connectivity == ROUTED and not text(values, "segmentation_ids"):
+    if connectivity == ROUTED and not text_of(values, "segmentation_ids"):
         found.add(
             "segmentation_ids",
             "missing; connectivity = routed needs VLAN IDs or VNIs for networks of its "
@@ -243,7 +244,7 @@ def _check_routed(values: Mapping[str, object], connectivity: str, found: Faults
 
 def _probe(values: Mapping[str, object], mode: DriverMode, found: Faults) -> Probe | None:
     again = number(values, "probe_again_seconds", found)
-    written = text(values, "probe_seconds") or "1"
+    written = text_of(values, "probe_seconds") or "1"
     try:
         seconds = float(written)
     except ValueError:
@@ -277,7 +278,7 @@ def _flat(
     return Segment(
         network_type=kind,
         segmentation_id=tag,
-        physical_network=text(values, "physical_network") or None,
+        physical_network=text_of(values, "physical_network") or None,
         mtu=mtu,
         subnets=tuple(item.subnet for item in families),
     )
@@ -290,7 +291,7 @@ def _kind(
     allowed: Sequence[NetworkType],
     found: Faults,
 ) -> NetworkType | None:
-    written = text(values, name) or default
+    written = text_of(values, name) or default
     if written not in {str(item) for item in allowed}:
         found.add(name, f"{written!r} is unknown; write one of {', '.join(allowed)}")
         return None
@@ -312,7 +313,7 @@ def _plan(values: Mapping[str, object], found: Faults) -> NetworkPlan | None:
     supernets = [
         pair for prefix in ("", "ipv6_") if (pair := _supernet(values, prefix, found)) is not None
     ]
-    written = text(values, "segmentation_ids")
+    written = text_of(values, "segmentation_ids")
     kind = _kind(values, "segmentation_type", "vxlan", OWN_TYPES, found)
     mtu = _mtu(
         values,
@@ -331,7 +332,7 @@ def _plan(values: Mapping[str, object], found: Faults) -> NetworkPlan | None:
         return None
     return NetworkPlan(
         network_type=kind,
-        physical_network=text(values, "physical_network") or None,
+        physical_network=text_of(values, "physical_network") or None,
         mtu=mtu,
         segmentation_ids=ids,
         supernets=tuple(supernets),
@@ -342,7 +343,7 @@ def _supernet(
     values: Mapping[str, object], prefix: str, found: Faults
 ) -> tuple[IPNetwork, int] | None:
     name = f"{prefix}service_cidr"
-    written = text(values, name)
+    written = text_of(values, name)
     if not written:
         return None
     try:

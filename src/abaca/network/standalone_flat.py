@@ -9,7 +9,8 @@ from ipaddress import ip_address, ip_network
 from abaca.errors import InvalidNetwork
 from abaca.network import ipam
 from abaca.network.plugin import IPAddress, IPNetwork, Route, Subnet
-from abaca.network.standalone_values import Faults, items, text
+from abaca.network.section import items_of, text_of
+from abaca.network.standalone_values import Faults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +26,13 @@ def families(values: Mapping[str, object], found: Faults) -> tuple[Family, ...]:
     named = [
         prefix
         for prefix in ("", "ipv6_")
-        if text(values, f"{prefix}gateway") or text(values, f"{prefix}cidr")
+        if text_of(values, f"{prefix}gateway") or text_of(values, f"{prefix}cidr")
     ]
     if not named:
         found.add("gateway", 'missing; write an address of the network, as in "gateway = 10.0.0.1"')
     for prefix in {"", "ipv6_"} - set(named):
         for name in (f"{prefix}mask", f"{prefix}allowed_ip_ranges"):
-            if named and items(values, name):
+            if named and items_of(values, name):
                 why = f"missing, but {name} is set; write the gateway too (or {prefix}cidr)"
                 found.add(f"{prefix}gateway", why)
     made = [item for prefix in named if (item := _family(values, prefix, found)) is not None]
@@ -60,7 +61,7 @@ def _family(values: Mapping[str, object], prefix: str, found: Faults) -> Family 
 
 
 def _gateway(values: Mapping[str, object], name: str, found: Faults) -> IPAddress | None:
-    written = text(values, name)
+    written = text_of(values, name)
     if not written:
         return None
     try:
@@ -78,8 +79,8 @@ def _cidr(
     values: Mapping[str, object], prefix: str, gateway: IPAddress | None, found: Faults
 ) -> IPNetwork | None:
     """The network, by ``cidr``, or by gateway and mask."""
-    name, mask = f"{prefix}cidr", text(values, f"{prefix}mask")
-    written = text(values, name)
+    name, mask = f"{prefix}cidr", text_of(values, f"{prefix}mask")
+    written = text_of(values, name)
     if written and mask:
         found.add(f"{prefix}mask", f"{name} says it already; leave one of them out")
         return None
@@ -117,7 +118,7 @@ def _with_routes(
     values: Mapping[str, object], made: Sequence[Family], found: Faults
 ) -> tuple[Family, ...]:
     routes: list[Route] = []
-    for written in items(values, "routes"):
+    for written in items_of(values, "routes"):
         try:
             routes.append(route_of(written))
         except InvalidNetwork as error:
@@ -187,7 +188,7 @@ def _ranges(
     found: Faults,
 ) -> tuple[tuple[IPAddress, IPAddress], ...]:
     ranges: list[tuple[IPAddress, IPAddress]] = []
-    for written in items(values, name):
+    for written in items_of(values, name):
         try:
             pair = ipam.parse_range(written)
         except InvalidNetwork as error:

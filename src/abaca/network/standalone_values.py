@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+
+from abaca.network.section import text_of
 
 
 class Faults:
@@ -17,24 +19,9 @@ class Faults:
         self.lines.append(f"[{self._section}] {option}: {text}")
 
 
-def text(values: Mapping[str, object], name: str) -> str:
-    """A string; empty if it is not set."""
-    value = values.get(name)
-    return "" if value is None else str(value).strip()
-
-
-def items(values: Mapping[str, object], name: str) -> list[str]:
-    """A list of strings; one string is split at its commas."""
-    value = values.get(name)
-    if value is None:
-        return []
-    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value  # type: ignore[assignment]
-    return [part for part in (str(item).strip() for item in parts) if part]
-
-
 def number(values: Mapping[str, object], name: str, found: Faults) -> int | None:
     """A whole number; None if it is not set, or a fault."""
-    written = text(values, name)
+    written = text_of(values, name)
     if not written:
         return None
     if not written.isdecimal():
@@ -45,4 +32,4 @@ def number(values: Mapping[str, object], name: str, found: Faults) -> int | None
 
 def truth(values: Mapping[str, object], name: str) -> bool:
     """Yes or no; no if it is not set."""
-    return text(values, name).lower() in {"true", "1", "yes", "on"}
+    return text_of(values, name).lower() in {"true", "1", "yes", "on"}

@@ -11,6 +11,8 @@ T = TypeVar("T")
 SECONDS = 5.0
 GIVEN_UP = 3
 """After so many times that long, a run is no longer hoped for: what it hangs on may be back."""
+MOST_GIVEN_UP = 2
+"""So many of those may hang at the same time: each has a thread, and perhaps a connection."""
 
 
 class _Run(Generic[T]):
@@ -48,7 +50,8 @@ class Bounded(Generic[T]):
     """The function's answer, or its error, or TimeoutError after so many seconds.
 
     Who asks while it runs gets the same answer, so one that hangs holds one thread, however
-    often it is asked for; another is tried only after some time (`GIVEN_UP`).
+    often it is asked for; another is tried only after some time (`GIVEN_UP`), and none while
+    `MOST_GIVEN_UP` hang besides.
     """
 
     def __init__(self, function: Callable[[], T], seconds: float = SECONDS) -> None:
@@ -56,14 +59,21 @@ class Bounded(Generic[T]):
         self._seconds = seconds
         self._lock = threading.Lock()
         self._run: _Run[T] | None = None
+        self._given_up: list[_Run[T]] = []
 
     def __call__(self) -> T:
         """Ask."""
         with self._lock:
-            if self._run is None or not self._run.under_way or self._is_hopeless(self._run):
+            if self._run is None or not self._run.under_way or self._gives_up(self._run):
                 self._run = _Run(self._function)
             run = self._run
         return run.wait(self._seconds)
 
-    def _is_hopeless(self, run: _Run[T]) -> bool:
-        return time.monotonic() - run.begun > GIVEN_UP * self._seconds
+    def _gives_up(self, run: _Run[T]) -> bool:
+        if time.monotonic() - run.begun <= GIVEN_UP * self._seconds:
+            return False
+        self._given_up = [item for item in self._given_up if item.under_way]
+        if len(self._given_up) >= MOST_GIVEN_UP:
+            return False
+        self._given_up.append(run)
+        return True
