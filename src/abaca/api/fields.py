@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from abaca.api.microversion import MAX, MIN
@@ -21,7 +22,9 @@ def stamp(moment: datetime | None) -> str | None:
     """``2026-01-02T15:04:05.000000``: UTC, microseconds, no zone, as the API spells time."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[: -len("+00:00")]
 
 
 class Hidden(Enum):
@@ -36,18 +39,54 @@ class Hidden(Enum):
 class Field(Generic[T]):
     """One key of an answer, from version ``since`` to ``until`` inclusive.
 
+    ``get`` gives its value, or is the name of the attribute that is its value as it
+    stands (``share_type.name``; no time): several times as fast, for long lists.
     With ``rule`` the value is shown only where policy allows that rule on the
     thing's project; else ``hidden`` says what is shown. ``in_summary``: also in the
     short form of a list.
     """
 
     name: str
-    get: Callable[[T], Any]
+    get: Callable[[T], Any] | str
     since: Version = MIN
     until: Version = MAX
     rule: str | None = None
     hidden: Hidden = Hidden.NULL
     in_summary: bool = False
+
+    @property
+    def getter(self) -> Callable[[T], Any]:
+        """What gives the value."""
+        return attrgetter(self.get) if isinstance(self.get, str) else self.get
+
+    @property
+    def attribute(self) -> str | None:
+        """The attribute that is the value, for everybody; None if there is more to it."""
+        return self.get if isinstance(self.get, str) and self.rule is None else None
+
+
+class _Form(Generic[T]):
+    """The fields of one version, made ready to be filled in."""
+
+    def __init__(self, fields: Sequence[Field[T]]) -> None:
+        plain = [f.attribute or "__class__" for f in fields]
+        self._names = tuple(f.name for f in fields)
+        # Two more than needed: of a single attribute it would give no tuple.
+        self._pick = attrgetter(*plain, "__class__", "__class__")
+        self._computed = tuple((f, f.getter) for f in fields if f.attribute is None)
+
+    def fill(self, request: Request, item: T, project: Callable[[T], str | None]) -> dict[str, Any]:
+        """The keys in their order."""
+        shown = dict(zip(self._names, self._pick(item), strict=False))
+        for f, get in self._computed:
+            if f.rule is None or request.may(f.rule, project(item)):
+                value = get(item)
+                shown[f.name] = stamp(value) if isinstance(value, datetime) else value
+            elif f.hidden is Hidden.NULL:
+                shown[f.name] = None
+            else:
+                del shown[f.name]
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +103,29 @@ class View(Generic[T]):
     id: Callable[[T], str] = lambda item: item.id  # type: ignore[attr-defined]
     project: Callable[[T], str | None] = lambda _: None
     link: str | None = None
-    _cache: dict[tuple[Version, bool], tuple[Field[T], ...]] = field(
+    _forms: dict[tuple[Version, bool], _Form[T]] = field(
         default_factory=dict, compare=False, repr=False
     )
 
-    def at(self, version: Version, *, summary: bool = False) -> tuple[Field[T], ...]:
+    def _form(self, version: Version, *, summary: bool) -> _Form[T]:
         """The fields of a version."""
         key = (version, summary)
-        if key not in self._cache:
-            self._cache[key] = tuple(
-                f
-                for f in self.fields
-                if f.since <= version <= f.until and (f.in_summary or not summary)
+        if key not in self._forms:
+            self._forms[key] = _Form(
+                [
+                    f
+                    for f in self.fields
+                    if f.since <= version <= f.until and (f.in_summary or not summary)
+                ]
             )
-        return self._cache[key]
+        return self._forms[key]
 
     def render(self, request: Request, item: T, *, summary: bool = False) -> dict[str, Any]:
         """The thing without its name around it."""
-        shown: dict[str, Any] = {}
-        for f in self.at(request.version, summary=summary):
-            if f.rule is not None and not request.may(f.rule, self.project(item)):
-                if f.hidden is Hidden.NULL:
-                    shown[f.name] = None
-                continue
-            value = f.get(item)
-            shown[f.name] = stamp(value) if isinstance(value, datetime) else value
+        return self._render(request, self._form(request.version, summary=summary), item)
+
+    def _render(self, request: Request, form: _Form[T], item: T) -> dict[str, Any]:
+        shown = form.fill(request, item, self.project)
         if self.link is not None:
             shown["links"] = _links(request, self.link.format(self.id(item)))
         return shown
@@ -101,8 +138,9 @@ class View(Generic[T]):
         self, request: Request, found: Slice[T], *, summary: bool = False, links: bool = True
     ) -> dict[str, Any]:
         """``{"shares": [...]}``, with ``count`` and ``shares_links`` where there are any."""
+        form = self._form(request.version, summary=summary)
         body: dict[str, Any] = {
-            self.plural: [self.render(request, item, summary=summary) for item in found.items]
+            self.plural: [self._render(request, form, item) for item in found.items]
         }
         if found.count is not None:
             body["count"] = found.count

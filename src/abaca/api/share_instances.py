@@ -21,6 +21,7 @@ from abaca.errors import NotFound
 from abaca.model.page import Slice
 from abaca.model.share import Share
 from abaca.share import shares as use_case
+from abaca.share.lookup import visible_share
 from abaca.states import ShareStatus
 
 SINCE = V(2, 3)
@@ -41,7 +42,7 @@ VIEW: View[Shown] = View(
     (
         Field("id", lambda s: s.share.instance.id),
         Field("share_id", lambda s: s.share.id),
-        Field("status", lambda s: old_status(s.share), until=V(2, 53)),
+        Field("status", lambda s: old_status(s.share.instance.status), until=V(2, 53)),
         Field("status", lambda s: str(s.share.instance.status), since=V(2, 54)),
         Field("host", lambda s: s.share.instance.full_host),
         Field("availability_zone", lambda s: s.share.instance.availability_zone),
@@ -52,7 +53,7 @@ VIEW: View[Shown] = View(
         Field("export_locations", lambda s: list(s.paths), until=V(2, 8)),
         Field(
             "access_rules_status",
-            lambda s: old_rules_status(s.share),
+            lambda s: old_rules_status(s.share.instance.access_rules_status),
             since=V(2, 10),
             until=V(2, 27),
         ),
@@ -87,7 +88,7 @@ def index(request: Request) -> dict[str, Any]:
 def of_share(request: Request) -> dict[str, Any]:
     """The instances of one share."""
     with request.db.read() as tx:
-        share = use_case.show(tx, request.ctx, request.params["share_id"]).share
+        share = visible_share(tx, request.ctx, request.params["share_id"])
         found = db.find(tx, {"share_id": share.id}, page(request))
         items = _shown(tx, found.items)
     return VIEW.many(request, Slice(items=items, more=found.more, count=found.count))

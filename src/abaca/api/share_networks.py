@@ -51,7 +51,8 @@ class Shown:
 def _flat(
     field: Field[ShownSubnet], since: Version = MIN, until: Version = FLAT_UNTIL
 ) -> Field[Shown]:
-    return Field(field.name, lambda s: field.get(s.flat), since, until, rule=field.rule)
+    get = field.getter
+    return Field(field.name, lambda s: get(s.flat), since, until, rule=field.rule)
 
 
 _GATEWAY: Field[ShownSubnet] = Field("gateway", lambda s: s.found("gateway"), rule=subnets.PROVIDER)

@@ -12,19 +12,19 @@ from abaca.api.policy import ADMIN, MEMBER, READER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route
 from abaca.api.share_metadata import guard
-from abaca.db.shares import ShareQuery
+from abaca.db import shown_shares
+from abaca.db.shown_shares import ShareQuery
 from abaca.errors import BadRequest, NotFound
-from abaca.model.page import Slice
-from abaca.model.share import Share
+from abaca.model.page import Page
+from abaca.model.shown_share import ShortShare, ShownShare, shown
 from abaca.share import extra_specs, shares
 from abaca.share.choices import Defaults
-from abaca.share.create import NewShare
-from abaca.share.create import create as create_share
+from abaca.share.create import NewShare, create_typed
 from abaca.share.features import offers
-from abaca.share.shares import ShownShare
 from abaca.states import AccessRulesStatus, ShareStatus
 
 BIN_SINCE = V(2, 69)
+LOCATIONS_UNTIL = V(2, 8)
 ONLY_HOST_SINCE = V(2, 67)
 CREATE_ON_HOST = "share:create_on_host"
 SEE_HOST = "share:list_by_host"
@@ -32,16 +32,14 @@ SEE_SERVER = "share:list_by_share_server_id"
 SEE_SPECS = "share_types_extra_spec:index"
 
 
-def old_status(share: Share) -> str:
+def old_status(status: str) -> str:
     """Before 2.54 a share that is made from a snapshot is just creating."""
-    status = share.instance.status
-    return str(ShareStatus.CREATING if status is ShareStatus.CREATING_FROM_SNAPSHOT else status)
+    return ShareStatus.CREATING if status == ShareStatus.CREATING_FROM_SNAPSHOT else status
 
 
-def old_rules_status(share: Share) -> str:
+def old_rules_status(status: str) -> str:
     """Before 2.28 rules in motion are out of sync."""
-    status = share.instance.access_rules_status
-    return "out_of_sync" if status is AccessRulesStatus.SYNCING else str(status)
+    return "out_of_sync" if status == AccessRulesStatus.SYNCING else status
 
 
 def _paths(item: ShownShare) -> list[str]:
@@ -52,28 +50,28 @@ VIEW: View[ShownShare] = View(
     "share",
     "shares",
     (
-        Field("id", lambda s: s.share.id, in_summary=True),
-        Field("name", lambda s: s.share.name, in_summary=True),
-        Field("description", lambda s: s.share.description),
-        Field("size", lambda s: s.share.size),
-        Field("status", lambda s: old_status(s.share), until=V(2, 53)),
-        Field("status", lambda s: str(s.share.instance.status), since=V(2, 54)),
-        Field("availability_zone", lambda s: s.share.instance.availability_zone),
-        Field("created_at", lambda s: s.share.created_at),
-        Field("project_id", lambda s: s.share.project_id),
-        Field("user_id", lambda s: s.share.user_id, since=V(2, 16)),
-        Field("share_proto", lambda s: s.share.share_proto),
-        Field("share_network_id", lambda s: s.share.share_network_id),
-        Field("effective_share_network_id", lambda s: s.share.effective_share_network_id),
-        Field("snapshot_id", lambda s: s.share.snapshot_id),
-        Field("is_public", lambda s: s.share.is_public),
-        Field("metadata", lambda s: dict(s.share.metadata)),
-        Field("share_type", lambda s: s.share_type.name, until=V(2, 5)),
-        Field("share_type", lambda s: s.share_type.id, since=V(2, 6)),
-        Field("share_type_name", lambda s: s.share_type.name, since=V(2, 6)),
-        Field("volume_type", lambda s: s.share_type.name),
-        Field("export_location", lambda s: next(iter(_paths(s)), None), until=V(2, 8)),
-        Field("export_locations", _paths, until=V(2, 8)),
+        Field("id", "id"),
+        Field("name", "name"),
+        Field("description", "description"),
+        Field("size", "size"),
+        Field("status", lambda s: old_status(s.status), until=V(2, 53)),
+        Field("status", "status", since=V(2, 54)),
+        Field("availability_zone", "availability_zone"),
+        Field("created_at", lambda s: s.created_at),
+        Field("project_id", "project_id"),
+        Field("user_id", "user_id", since=V(2, 16)),
+        Field("share_proto", "share_proto"),
+        Field("share_network_id", "share_network_id"),
+        Field("effective_share_network_id", "effective_share_network_id"),
+        Field("snapshot_id", "snapshot_id"),
+        Field("is_public", "is_public"),
+        Field("metadata", "metadata"),
+        Field("share_type", "share_type.name", until=V(2, 5)),
+        Field("share_type", "share_type.id", since=V(2, 6)),
+        Field("share_type_name", "share_type.name", since=V(2, 6)),
+        Field("volume_type", "share_type.name"),
+        Field("export_location", lambda s: next(iter(_paths(s)), None), until=LOCATIONS_UNTIL),
+        Field("export_locations", _paths, until=LOCATIONS_UNTIL),
         Field(
             "snapshot_support", lambda s: offers(s.share_type, extra_specs.SNAPSHOT), since=V(2, 2)
         ),
@@ -82,13 +80,13 @@ VIEW: View[ShownShare] = View(
         Field("task_state", lambda _: None, since=V(2, 5)),
         Field(
             "access_rules_status",
-            lambda s: old_rules_status(s.share),
+            lambda s: old_rules_status(s.access_rules_status),
             since=V(2, 10),
             until=V(2, 27),
         ),
         Field(
             "access_rules_status",
-            lambda s: str(s.share.instance.access_rules_status),
+            "access_rules_status",
             since=V(2, 28),
         ),
         Field("has_replicas", lambda _: False, since=V(2, 11)),
@@ -112,23 +110,31 @@ VIEW: View[ShownShare] = View(
             lambda s: offers(s.share_type, extra_specs.MOUNT_SNAPSHOT),
             since=V(2, 32),
         ),
-        Field("progress", lambda s: s.share.instance.progress, since=V(2, 54)),
-        Field("is_soft_deleted", lambda s: s.share.is_soft_deleted, since=BIN_SINCE),
+        Field("progress", "progress", since=V(2, 54)),
+        Field("is_soft_deleted", "is_soft_deleted", since=BIN_SINCE),
         Field(
             "scheduled_to_be_deleted_at",
-            lambda s: s.share.scheduled_to_be_deleted_at,
+            lambda s: s.scheduled_to_be_deleted_at,
             since=BIN_SINCE,
         ),
-        Field("host", lambda s: s.share.instance.full_host, rule=SEE_HOST, hidden=Hidden.ABSENT),
+        Field("host", "full_host", rule=SEE_HOST, hidden=Hidden.ABSENT),
         Field(
             "share_server_id",
-            lambda s: s.share.instance.share_server_id,
+            "share_server_id",
             rule=SEE_SERVER,
             hidden=Hidden.ABSENT,
         ),
     ),
-    id=lambda s: s.share.id,
-    project=lambda s: s.share.project_id,
+    id=lambda s: s.id,
+    project=lambda s: s.project_id,
+    link="/shares/{}",
+)
+
+
+SHORT_VIEW: View[ShortShare] = View(
+    "share",
+    "shares",
+    (Field("id", "id"), Field("name", "name")),
     link="/shares/{}",
 )
 
@@ -158,8 +164,8 @@ def create(request: Request) -> dict[str, Any]:
         limits=settings.quota_limits,
     )
     with request.db.write() as tx:
-        share = create_share(tx, request.ctx, wanted, defaults)
-        return VIEW.one(request, shares.describe(tx, [share])[0])
+        share, share_type = create_typed(tx, request.ctx, wanted, defaults)
+    return VIEW.one(request, shown(share, share_type))
 
 
 def _hint(hints: dict[str, Any], name: str) -> tuple[str, ...]:
@@ -184,18 +190,26 @@ def _only_host(request: Request, hints: dict[str, Any]) -> str | None:
 
 def index(request: Request) -> dict[str, Any]:
     """Shares in short."""
-    return VIEW.many(request, _find(request), summary=True)
+    wanted, page = _wanted(request)
+    with request.db.read() as tx:
+        found = shown_shares.find_short(tx, wanted, page)
+    return SHORT_VIEW.many(request, found)
 
 
 def detail(request: Request) -> dict[str, Any]:
     """Shares with all that they show."""
-    return VIEW.many(request, _find(request))
+    wanted, page = _wanted(request)
+    with request.db.read() as tx:
+        found = shown_shares.find(tx, wanted, page, with_locations=_locations(request))
+    return VIEW.many(request, found)
 
 
 def show(request: Request) -> dict[str, Any]:
     """One share."""
+    share_id, with_locations = request.params["share_id"], _locations(request)
     with request.db.read() as tx:
-        return VIEW.one(request, shares.show(tx, request.ctx, request.params["share_id"]))
+        found = shares.show(tx, request.ctx, share_id, with_locations=with_locations)
+    return VIEW.one(request, found)
 
 
 def update(request: Request) -> dict[str, Any]:
@@ -214,13 +228,17 @@ def delete(request: Request) -> None:
         shares.delete(tx, request.ctx, request.params["share_id"])
 
 
-def _find(request: Request) -> Slice[ShownShare]:
+def _locations(request: Request) -> bool:
+    """Whether the share itself says where it is mounted from."""
+    return request.version <= LOCATIONS_UNTIL
+
+
+def _wanted(request: Request) -> tuple[ShareQuery, Page]:
+    """What a list is of."""
     for name, rule in (("host", SEE_HOST), ("share_server_id", SEE_SERVER)):
         if name in request.query or request.query.get("sort_key") == name:
             request.require(rule)
-    wanted = _query(request)
-    with request.db.read() as tx:
-        return shares.find(tx, wanted, asked_page(request, count_since=V(2, 42)))
+    return _query(request), asked_page(request, count_since=V(2, 42))
 
 
 _EQUAL = (

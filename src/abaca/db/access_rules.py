@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import delete, insert, select, update
 
-from abaca.db.database import Tx, dump
+from abaca.db.database import Tx
+from abaca.db.rows import dump
 from abaca.db.tables import access_rules, now
 from abaca.model.access_rule import AccessRule
 from abaca.states import AccessState

@@ -20,9 +20,9 @@ from abaca.db.database import Tx
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _NOW = {
-    "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())",
-    "mysql": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
-    "mariadb": "SELECT UNIX_TIMESTAMP(SYSDATE(6))",
+    "postgresql": text("SELECT EXTRACT(EPOCH FROM clock_timestamp())"),
+    "mysql": text("SELECT UNIX_TIMESTAMP(SYSDATE(6))"),
+    "mariadb": text("SELECT UNIX_TIMESTAMP(SYSDATE(6))"),
 }
 _jumped = 0.0
 
@@ -52,4 +52,4 @@ def read_clock(tx: Tx) -> Reading:
     statement = _NOW.get(tx.dialect)
     if statement is None:
         return Reading(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME) + _jumped)
-    return Reading("database", float(tx.scalar(text(statement))) + _jumped)
+    return Reading("database", float(tx.scalar(statement)) + _jumped)

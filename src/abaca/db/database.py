@@ -13,15 +13,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
-from enum import StrEnum
-from functools import cache
-from typing import Any, TypeVar, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, Row, Table
+from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.engine import begin_read, kind_of, make_engine, translated
+from abaca.db.rows import load, loader
 from abaca.db.tables import metadata
 from abaca.steps import commit, fault, running
 
@@ -41,18 +40,20 @@ class Tx:
         """Run one statement (``values``: a mapping, or a list of them for many rows)."""
         return self.connection.execute(statement, values)
 
-    def one(self, cls: type[T], statement: Executable) -> T | None:
+    def one(self, cls: type[T], statement: Executable, values: Any = None) -> T | None:  # noqa: ANN401
         """The only row as a dataclass whose fields the columns are named after, or None."""
-        row = self.connection.execute(statement).one_or_none()
+        row = self.connection.execute(statement, values).one_or_none()
         return None if row is None else load(cls, row)
 
-    def all(self, cls: type[T], statement: Executable) -> list[T]:
+    def all(self, cls: type[T], statement: Executable, values: Any = None) -> list[T]:  # noqa: ANN401
         """Every row as a dataclass."""
-        return [load(cls, row) for row in self.connection.execute(statement)]
+        result = self.connection.execute(statement, values)
+        make = loader(cls, tuple(result.keys()))
+        return [make(row) for row in result]
 
-    def scalar(self, statement: Executable) -> Any:  # noqa: ANN401
+    def scalar(self, statement: Executable, values: Any = None) -> Any:  # noqa: ANN401
         """First column of the first row, or None."""
-        return self.connection.execute(statement).scalar()
+        return self.connection.execute(statement, values).scalar()
 
     def add(self, statement: Executable) -> bool:
         """Insert a row; False, and nothing done, if another process made the same one first."""
@@ -71,41 +72,6 @@ class Tx:
     def dialect(self) -> str:
         """``sqlite``, ``postgresql`` or ``mysql`` (MariaDB too)."""
         return kind_of(self.connection.dialect.name)
-
-
-@cache
-def _converters(cls: Callable[..., Any]) -> dict[str, Callable[[Any], Any] | None]:
-    """By field: how to make the field's type from what the database gave."""
-    hints = get_type_hints(cls)
-    return {item.name: _converter(hints[item.name]) for item in fields(cls) if item.init}  # type: ignore[arg-type]
-
-
-def _converter(hint: Any) -> Callable[[Any], Any] | None:  # noqa: ANN401
-    if get_origin(hint) is tuple:
-        return tuple
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint
-    return None
-
-
-def load(cls: type[T], row: Row[Any], *, prefix: str = "", **extra: object) -> T:
-    """A dataclass from a row; columns that are no fields are passed over, ``extra`` wins.
-
-    Strings become the field's StrEnum, JSON lists its tuple. With ``prefix`` the
-    columns are those labelled so (a join of two tables with equal names).
-    """
-    mapping = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name
-    values = {
-        name: convert(mapping[prefix + name]) if convert else mapping[prefix + name]
-        for name, convert in _converters(cls).items()  # type: ignore[arg-type]
-        if prefix + name in mapping
-    }
-    return cls(**{**values, **extra})
-
-
-def dump(item: object, table: Table) -> dict[str, Any]:
-    """The columns of a new row from a dataclass: those that are named like fields of it."""
-    return {c.name: getattr(item, c.name) for c in table.c if hasattr(item, c.name)}
 
 
 class _FifoLock:

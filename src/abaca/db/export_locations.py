@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 
 from abaca.db.database import Tx
 from abaca.db.tables import export_locations
@@ -22,8 +22,7 @@ def of_instances(tx: Tx, instance_ids: Sequence[str]) -> dict[str, list[ExportLo
     """By share instance, preferred first, in one statement."""
     found: dict[str, list[ExportLocation]] = {}
     if instance_ids:
-        where = export_locations.c.share_instance_id.in_(instance_ids)
-        for location in tx.all(ExportLocation, _select().where(where)):
+        for location in tx.all(ExportLocation, _OF_INSTANCES, {"ids": instance_ids}):
             found.setdefault(location.share_instance_id, []).append(location)
     return found
 
@@ -44,3 +43,8 @@ def get(tx: Tx, instance_id: str, location_id: str) -> ExportLocation | None:
 
 def _select() -> Select[Any]:
     return select(export_locations).order_by(*_ORDER)
+
+
+_OF_INSTANCES = _select().where(
+    export_locations.c.share_instance_id.in_(bindparam("ids", expanding=True))
+)

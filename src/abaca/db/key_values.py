@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Select, Table, bindparam, delete, insert, select
 
 from abaca.db.database import Tx
 
@@ -25,11 +26,10 @@ class KeyValues:
         """By owner, in one statement; whoever has none is absent."""
         if not owner_ids:
             return {}
-        statement = select(self.table).where(self.table.c[self.owner].in_(owner_ids))
         found: dict[str, dict[str, str]] = {}
-        for row in tx.execute(statement.order_by(self.table.c.key)):
-            values = row._mapping  # noqa: SLF001 - SQLAlchemy's documented name
-            found.setdefault(values[self.owner], {})[values["key"]] = values["value"]
+        for row in tx.execute(_of(self.table, self.owner), {"owners": owner_ids}):
+            owner, key, value = tuple(row)
+            found.setdefault(owner, {})[key] = value
         return found
 
     def put(self, tx: Tx, owner_id: str, metadata: Mapping[str, str]) -> None:
@@ -50,3 +50,10 @@ class KeyValues:
         """Unset a key; False if it was not set."""
         where = (self.table.c[self.owner] == owner_id, self.table.c.key == key)
         return tx.execute(delete(self.table).where(*where)).rowcount > 0
+
+
+@cache
+def _of(table: Table, owner: str) -> Select[tuple[str, str, str]]:
+    """Keys and values of some owners."""
+    wanted = table.c[owner].in_(bindparam("owners", expanding=True))
+    return select(table.c[owner], table.c.key, table.c.value).where(wanted).order_by(table.c.key)

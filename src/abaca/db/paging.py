@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Integer, Row, Select, and_, bindparam, func, or_, select
 
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx
+from abaca.db.rows import loader
 from abaca.errors import BadRequest
 from abaca.model.page import Page, Slice
 
@@ -29,42 +31,78 @@ def fetch(
     key: ColumnElement[Any],
     columns: Mapping[str, ColumnElement[Any]],
     make: Callable[[Row[Any]], T] | None = None,
+    values: Mapping[str, object] | None = None,
 ) -> Slice[T]:
-    """The page of what the statement selects.
+    """The page of what the statement selects, with these values for its parameters.
 
     ``key`` is the unique ID column, ``columns`` what may be sorted by, none of
     them nullable (coalesce those that are). ``make`` builds an item from a row
     where its columns are not simply the fields of ``cls``.
     """
+    found = fetch_rows(tx, statement, page, key=key, columns=columns, values=values)
+    if not found.items:
+        return Slice(items=(), more=False, count=found.count)
+    make = make or loader(cls, found.items[0]._fields)
+    return Slice(items=tuple(map(make, found.items)), more=found.more, count=found.count)
+
+
+def fetch_rows(
+    tx: Tx,
+    statement: Select[Any],
+    page: Page,
+    *,
+    key: ColumnElement[Any],
+    columns: Mapping[str, ColumnElement[Any]],
+    values: Mapping[str, object] | None = None,
+) -> Slice[Row[Any]]:
+    """As `fetch`, for what more has to be looked up for before it is an item."""
     if page.sort_key not in columns:
         raise BadRequest(f"sort_key={page.sort_key!r}: give one of {', '.join(sorted(columns))}.")
-    column = columns[page.sort_key]
+    column, values = columns[page.sort_key], values or {}
     count = None
     if page.with_count:
-        count = tx.scalar(select(func.count()).select_from(statement.subquery()))
+        count = tx.scalar(select(func.count()).select_from(statement.subquery()), values)
     if page.marker is not None:
-        statement = statement.where(_after(tx, statement, page, key, column))
-    order = (column.desc(), key.desc()) if page.descending else (column.asc(), key.asc())
-    statement = statement.order_by(None).order_by(*order)
-    rows = tx.execute(statement.limit(page.limit + 1).offset(page.offset)).all()
-    items = tuple((make or (lambda row: load(cls, row)))(row) for row in rows[: page.limit])
-    return Slice(items=items, more=len(rows) > page.limit, count=count)
+        marker = _marker(tx, statement.where(key == page.marker), page, column, values)
+        statement = statement.where(_after(marker, page, key, column))
+    limits = {"page_limit": page.limit + 1, "page_offset": page.offset}
+    ordered = _ordered(statement, column, key, page.descending)
+    rows = tx.execute(ordered, {**values, **limits}).all()
+    return Slice(items=tuple(rows[: page.limit]), more=len(rows) > page.limit, count=count)
+
+
+@lru_cache(128)
+def _ordered(
+    statement: Select[Any], column: ColumnElement[Any], key: ColumnElement[Any], descending: bool
+) -> Select[Any]:
+    """Kept for statements that are made once: making one takes longer than running it."""
+    order = (column.desc(), key.desc()) if descending else (column.asc(), key.asc())
+    limit, offset = (bindparam(f"page_{name}", type_=Integer) for name in ("limit", "offset"))
+    return statement.order_by(None).order_by(*order).limit(limit).offset(offset)
+
+
+def _marker(
+    tx: Tx,
+    marked: Select[Any],
+    page: Page,
+    column: ColumnElement[Any],
+    values: Mapping[str, object],
+) -> object:
+    """What the marker is sorted by."""
+    # In the list itself: another project's item is no marker, and joins stay joined (a
+    # statement with joins names its first table by select_from).
+    marker = tx.execute(marked.with_only_columns(column), values).first()
+    if marker is None:
+        raise BadRequest(f"marker={page.marker!r}: no such item.")
+    return marker[0]
 
 
 def _after(
-    tx: Tx,
-    statement: Select[Any],
+    value: Any,  # noqa: ANN401 - of a column
     page: Page,
     key: ColumnElement[Any],
     column: ColumnElement[Any],
 ) -> ColumnElement[bool]:
-    # In the list itself: another project's item is no marker, and joins stay joined (a
-    # statement with joins names its first table by select_from).
-    marked = statement.where(key == page.marker)
-    marker = tx.execute(marked.with_only_columns(column)).first()
-    if marker is None:
-        raise BadRequest(f"marker={page.marker!r}: no such item.")
-    value = marker[0]
     if page.descending:
         return or_(column < value, and_(column == value, key < page.marker))
     return or_(column > value, and_(column == value, key > page.marker))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ScalarSelect, delete, func, insert, or_, select, update
+from sqlalchemy import Float, bindparam, delete, func, insert, or_, select, update
 
 from abaca.db.database import Tx
 from abaca.db.services import UP_SECONDS
@@ -15,22 +15,22 @@ from abaca.model.pool import Pool
 
 def live(tx: Tx) -> list[Pool]:
     """Pools of backends whose service is up and not disabled, by name."""
-    return tx.all(Pool, select(pools).where(pools.c.host.in_(_up())).order_by(*_ORDER))
+    return tx.all(Pool, _LIVE, _alive())
 
 
 def not_up(tx: Tx) -> list[Pool]:
     """Pools of backends whose service is down or disabled, by name."""
-    return tx.all(Pool, select(pools).where(pools.c.host.not_in(_up())).order_by(*_ORDER))
+    return tx.all(Pool, _NOT_UP, _alive())
 
 
 def every(tx: Tx) -> list[Pool]:
     """All pools ever reported and not withdrawn, by name (administrators)."""
-    return tx.all(Pool, select(pools).order_by(*_ORDER))
+    return tx.all(Pool, _EVERY)
 
 
 def protocols_served(tx: Tx) -> list[str]:
     """The share protocols of all backends, in upper case, sorted."""
-    rows = tx.execute(select(pools.c.protocols)).scalars()
+    rows = tx.execute(_PROTOCOLS).scalars()
     return sorted({item.upper() for row in rows for item in row})
 
 
@@ -40,12 +40,8 @@ def take(tx: Tx, pool: Pool, size_gib: int) -> bool:
     The comparison is made by the statement that takes the room, on the row as it
     is then: two placements at once can't both take the last room.
     """
-    result = tx.execute(
-        update(pools)
-        .where(pools.c.host == pool.host, pools.c.name == pool.name, pools.c.free_gib >= size_gib)
-        .values(free_gib=pools.c.free_gib - size_gib, version=pools.c.version + 1)
-    )
-    return result.rowcount == 1
+    where = {"of_host": pool.host, "pool": pool.name, "gib": size_gib}
+    return tx.execute(_TAKE, where).rowcount == 1
 
 
 def promised_gib(tx: Tx, host: str, pool: str, measured_at: datetime) -> int:
@@ -97,10 +93,27 @@ def report(tx: Tx, host: str, found: Collection[Pool]) -> None:
             tx.execute(known)  # another manager of the same backend was faster
 
 
-def _up() -> ScalarSelect[str]:
-    """The ``host@backend`` of services that are up and not disabled."""
-    alive = services.c.seen_at > now() - timedelta(seconds=UP_SECONDS)
-    return select(services.c.host).where(services.c.disabled.is_(False), alive).scalar_subquery()
+def _alive() -> dict[str, datetime]:
+    return {"alive_since": now() - timedelta(seconds=UP_SECONDS)}
 
 
-_ORDER = (pools.c.host, pools.c.name)
+_UP = (
+    select(services.c.host)
+    .where(services.c.disabled.is_(False), services.c.seen_at > bindparam("alive_since"))
+    .scalar_subquery()
+)
+"""The ``host@backend`` of services that are up and not disabled."""
+_EVERY = select(pools).order_by(pools.c.host, pools.c.name)
+_LIVE = _EVERY.where(pools.c.host.in_(_UP))
+_NOT_UP = _EVERY.where(pools.c.host.not_in(_UP))
+_PROTOCOLS = select(pools.c.protocols)
+_GIB = bindparam("gib", type_=Float)
+_TAKE = (
+    update(pools)
+    .where(
+        pools.c.host == bindparam("of_host"),
+        pools.c.name == bindparam("pool"),
+        pools.c.free_gib >= _GIB,
+    )
+    .values(free_gib=pools.c.free_gib - _GIB, version=pools.c.version + 1)
+)

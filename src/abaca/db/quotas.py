@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.database import Tx
@@ -32,34 +32,43 @@ def lock_project(tx: Tx, project_id: str) -> None:
     Counting and inserting would overshoot on databases that let two
     transactions count at once.
     """
-    bump = (
-        update(projects).where(projects.c.id == project_id).values(version=projects.c.version + 1)
-    )
-    if tx.execute(bump).rowcount:
+    who = {"locked_id": project_id}
+    if tx.execute(_LOCK, who).rowcount:
         return
     try:
         with tx.connection.begin_nested():
             tx.execute(insert(projects).values(id=project_id, enabled=True, created_at=now()))
     except IntegrityError:
         pass  # another process made the row at the same moment
-    tx.execute(bump)
+    tx.execute(_LOCK, who)
 
 
 def limits_of(tx: Tx, scope: Scope) -> dict[Resource, int]:
     """The limits set for exactly this scope."""
-    rows = tx.execute(select(quotas.c.resource, quotas.c.hard_limit).where(*_is(scope)))
-    return _by_resource(rows)
+    return limits_of_each(tx, [scope])[scope]
+
+
+def limits_of_each(tx: Tx, scopes: Sequence[Scope]) -> dict[Scope, dict[Resource, int]]:
+    """The limits set for exactly each of these scopes of one project, in one statement."""
+    wanted = {
+        "project_id": scopes[0].project_id,
+        "user_ids": sorted({scope.user_id for scope in scopes}),
+        "share_type_ids": sorted({scope.share_type_id for scope in scopes}),
+    }
+    rows = tx.execute(_LIMITS, wanted).all()
+    return {
+        scope: _by_resource(
+            row
+            for row in rows
+            if (row.user_id, row.share_type_id) == (scope.user_id, scope.share_type_id)
+        )
+        for scope in scopes
+    }
 
 
 def class_limits(tx: Tx, name: str) -> dict[Resource, int]:
     """The limits set for a quota class."""
-    return _by_resource(
-        tx.execute(
-            select(quota_classes.c.resource, quota_classes.c.hard_limit).where(
-                quota_classes.c.class_name == name
-            )
-        )
-    )
+    return _by_resource(tx.execute(_OF_CLASS, {"class_name": name}))
 
 
 def set_limits(tx: Tx, scope: Scope, limits: Mapping[Resource, int]) -> None:
@@ -177,3 +186,20 @@ def _names(limits: Mapping[Resource, int]) -> list[str]:
 def _by_resource(rows: Any) -> dict[Resource, int]:  # noqa: ANN401 - rows of a query
     known = set(Resource)
     return {Resource(row.resource): row.hard_limit for row in rows if row.resource in known}
+
+
+_LOCK = (
+    update(projects)
+    .where(projects.c.id == bindparam("locked_id"))
+    .values(version=projects.c.version + 1)
+)
+_LIMITS = select(
+    quotas.c.resource, quotas.c.hard_limit, quotas.c.user_id, quotas.c.share_type_id
+).where(
+    quotas.c.project_id == bindparam("project_id"),
+    quotas.c.user_id.in_(bindparam("user_ids", expanding=True)),
+    quotas.c.share_type_id.in_(bindparam("share_type_ids", expanding=True)),
+)
+_OF_CLASS = select(quota_classes.c.resource, quota_classes.c.hard_limit).where(
+    quota_classes.c.class_name == bindparam("class_name")
+)

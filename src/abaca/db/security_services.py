@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select, update
 
-from abaca.db.database import Tx, dump
+from abaca.db.database import Tx
 from abaca.db.paging import fetch, like
+from abaca.db.rows import dump
 from abaca.db.tables import now, security_services, share_networks, share_servers
 from abaca.db.tables import share_network_security_services as links
 from abaca.model.page import Page, Slice

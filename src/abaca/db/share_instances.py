@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
 
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx
 from abaca.db.paging import fetch
+from abaca.db.rows import load
 from abaca.db.tables import (
     access_rules,
     export_locations,
@@ -26,6 +27,22 @@ _SHARE_OF = (
     select(*shares.c, *(column.label(_PREFIX + column.name) for column in share_instances.c))
     .join(share_instances, share_instances.c.share_id == shares.c.id)
     .where(share_instances.c.id == bindparam("instance_id"))
+)
+
+_SETTLE = update(share_instances).where(share_instances.c.id == bindparam("of_instance"))
+_CHANGE = _SETTLE.where(
+    share_instances.c.status == bindparam("seen_status"),
+    share_instances.c.wanted_size == bindparam("seen_size"),
+    share_instances.c.revert_to.is_not_distinct_from(bindparam("seen_revert_to")),
+)
+_EXPORTS = select(export_locations).where(
+    export_locations.c.share_instance_id == bindparam("of_instance")
+)
+_EXPORT = insert(export_locations)
+_RULES = (
+    select(access_rules)
+    .where(access_rules.c.share_id == bindparam("of_share"))
+    .order_by(access_rules.c.created_at, access_rules.c.id)
 )
 
 
@@ -76,27 +93,18 @@ def on_server(tx: Tx, server_id: str) -> list[str]:
 
 def settle(tx: Tx, instance_id: str, values: Mapping[str, object]) -> None:
     """Write down facts about it, whatever was asked meanwhile."""
-    tx.execute(
-        update(share_instances)
-        .where(share_instances.c.id == instance_id)
-        .values(**values, updated_at=now())
-    )
+    tx.execute(_SETTLE, {**values, "updated_at": now(), "of_instance": instance_id})
 
 
 def change(tx: Tx, seen: ShareInstance, values: Mapping[str, object]) -> bool:
     """Change the row if nobody asked for something else since it was seen; True if changed."""
-    column = share_instances.c
-    result = tx.execute(
-        update(share_instances)
-        .where(
-            column.id == seen.id,
-            column.status == str(seen.status),
-            column.wanted_size == seen.wanted_size,
-            column.revert_to.is_not_distinct_from(seen.revert_to),
-        )
-        .values(**values, updated_at=now())
-    )
-    return result.rowcount == 1
+    unchanged = {
+        "of_instance": seen.id,
+        "seen_status": str(seen.status),
+        "seen_size": seen.wanted_size,
+        "seen_revert_to": seen.revert_to,
+    }
+    return tx.execute(_CHANGE, {**values, "updated_at": now(), **unchanged}).rowcount == 1
 
 
 def resized(tx: Tx, share_id: str, size_gib: int) -> None:
@@ -122,8 +130,7 @@ def replaced(tx: Tx, share_id: str, effective_share_network_id: str | None) -> N
 
 def exports(tx: Tx, instance_id: str) -> dict[str, tuple[bool, bool]]:
     """Its export locations as `export` takes them."""
-    where = export_locations.c.share_instance_id == instance_id
-    found = tx.all(ExportLocation, select(export_locations).where(where))
+    found = tx.all(ExportLocation, _EXPORTS, {"of_instance": instance_id})
     return {item.path: (item.preferred, item.is_admin_only) for item in found}
 
 
@@ -132,8 +139,7 @@ def export(tx: Tx, instance_id: str, paths: Mapping[str, tuple[bool, bool]]) -> 
 
     A location that stays keeps its ID.
     """
-    where = export_locations.c.share_instance_id == instance_id
-    known = tx.all(ExportLocation, select(export_locations).where(where))
+    known = tx.all(ExportLocation, _EXPORTS, {"of_instance": instance_id})
     kept = {
         item.path for item in known if paths.get(item.path) == (item.preferred, item.is_admin_only)
     }
@@ -153,17 +159,12 @@ def export(tx: Tx, instance_id: str, paths: Mapping[str, tuple[bool, bool]]) -> 
         if path not in kept
     ]
     if rows:
-        tx.execute(insert(export_locations), rows)
+        tx.execute(_EXPORT, rows)
 
 
 def rules(tx: Tx, share_id: str) -> list[AccessRule]:
     """The access rules of a share, those on their way out too, oldest first."""
-    return tx.all(
-        AccessRule,
-        select(access_rules)
-        .where(access_rules.c.share_id == share_id)
-        .order_by(access_rules.c.created_at, access_rules.c.id),
-    )
+    return tx.all(AccessRule, _RULES, {"of_share": share_id})
 
 
 def settle_rules(

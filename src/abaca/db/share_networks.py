@@ -23,8 +23,9 @@ from sqlalchemy import (
 )
 
 from abaca.db import share_network_subnets as subnet_rows
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx
 from abaca.db.paging import fetch, like
+from abaca.db.rows import load
 from abaca.db.tables import (
     now,
     segments,

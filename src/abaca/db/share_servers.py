@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -22,8 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db import share_network_subnets
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx
 from abaca.db.paging import fetch
+from abaca.db.rows import load
 from abaca.db.tables import (
     backend_exports,
     new_id,
@@ -52,6 +54,7 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 IN_USE = 0
 """`ShareServer.slot` of the one that takes shares."""
 _ATTEMPTS = 5
+_ONE = select(share_servers).where(share_servers.c.id == bindparam("server_id"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class ServerKey:
 
 def get(tx: Tx, server_id: str) -> ShareServer | None:
     """One share server, whoever's it is (administrators, managers)."""
-    return tx.one(ShareServer, select(share_servers).where(share_servers.c.id == server_id))
+    return tx.one(ShareServer, _ONE, {"server_id": server_id})
 
 
 def find(tx: Tx, filters: Mapping[str, str]) -> list[ShareServer]:
@@ -146,20 +149,24 @@ def claim_export(tx: Tx, key: ServerKey) -> tuple[str, int]:
 
 def claim_backend_export(tx: Tx, host: str) -> int:
     """The next export ID of a single_svm backend."""
-    where = backend_exports.c.host == host
-    bump = (
-        update(backend_exports)
-        .where(where)
-        .values(next_export_id=backend_exports.c.next_export_id + 1)
-    )
-    if tx.execute(bump).rowcount == 0:
+    where = {"of_host": host}
+    if tx.execute(_BUMP, where).rowcount == 0:
         try:
             with tx.connection.begin_nested():
                 tx.execute(insert(backend_exports).values(host=host, next_export_id=1))
         except IntegrityError:
             pass  # another process was faster: its row is the one to count on
-        tx.execute(bump)
-    return int(tx.scalar(select(backend_exports.c.next_export_id).where(where))) - 1
+        tx.execute(_BUMP, where)
+    return int(tx.scalar(_FOLLOWING, where)) - 1
+
+
+_OF_HOST = backend_exports.c.host == bindparam("of_host")
+_BUMP = (
+    update(backend_exports)
+    .where(_OF_HOST)
+    .values(next_export_id=backend_exports.c.next_export_id + 1)
+)
+_FOLLOWING = select(backend_exports.c.next_export_id).where(_OF_HOST)
 
 
 def _find(key: ServerKey) -> Select[Any]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
-from abaca.db.database import Tx, dump
+from abaca.db.database import Tx
 from abaca.db.paging import fetch, like
+from abaca.db.rows import dump
 from abaca.db.tables import now, share_instances, share_transfers, shares, snapshots
 from abaca.model.page import Page, Slice
 from abaca.model.share_transfer import ShareTransfer

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import Select, bindparam, delete, or_, select, update
 
 from abaca.db.database import Tx
+from abaca.db.rows import load
 from abaca.db.tables import (
     new_id,
     now,
@@ -26,13 +27,21 @@ _access = share_type_projects.c
 
 def get(tx: Tx, share_type_id: str) -> ShareType | None:
     """The type of this ID."""
-    return _one(tx, select(share_types).where(share_types.c.id == share_type_id))
+    found = by_id(tx, [share_type_id])
+    return found.get(share_type_id)
+
+
+def by_id(tx: Tx, share_type_ids: Collection[str]) -> dict[str, ShareType]:
+    """Those of these types that there are."""
+    found = _with_specs(tx, _BY_ID, {"ids": sorted(share_type_ids)})
+    return {share_type.id: share_type for share_type in found}
 
 
 def find(tx: Tx, name_or_id: str) -> ShareType | None:
     """The type of this ID or, failing that, of this name."""
-    found = get(tx, name_or_id)
-    return found or _one(tx, select(share_types).where(share_types.c.name == name_or_id))
+    found = _with_specs(tx, _NAMED, {"name_or_id": name_or_id})
+    by_id = [share_type for share_type in found if share_type.id == name_or_id]
+    return next(iter(by_id or found), None)
 
 
 def list_all(
@@ -142,9 +151,27 @@ def remove_project(tx: Tx, share_type_id: str, project_id: str) -> None:
     )
 
 
-def _one(tx: Tx, statement: Select[Any]) -> ShareType | None:
-    found = _many(tx, statement)
-    return found[0] if found else None
+_WITH_SPECS = (
+    select(share_types, _specs.key, _specs.value)
+    .join_from(share_types, share_type_extra_specs, isouter=True)
+    .order_by(share_types.c.id, _specs.key)
+)
+_BY_ID = _WITH_SPECS.where(share_types.c.id.in_(bindparam("ids", expanding=True)))
+_NAMED = _WITH_SPECS.where(
+    or_(share_types.c.id == bindparam("name_or_id"), share_types.c.name == bindparam("name_or_id"))
+)
+
+
+def _with_specs(tx: Tx, statement: Select[Any], values: Mapping[str, object]) -> list[ShareType]:
+    """The types of a statement that joins extra specs to them, one row each."""
+    rows = tx.execute(statement, values).all()
+    specs: dict[str, dict[str, str]] = {}
+    for row in rows:
+        own = specs.setdefault(row.id, {})
+        if row.key is not None:
+            own[row.key] = row.value
+    first = {row.id: row for row in reversed(rows)}
+    return [load(ShareType, first[key], extra_specs=own) for key, own in specs.items()]
 
 
 def _many(tx: Tx, statement: Select[Any]) -> tuple[ShareType, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import delete, func, select, update
 
-from abaca.db.database import Tx, load
+from abaca.db.database import Tx
+from abaca.db.rows import load
 from abaca.db.tables import now, snapshot_instances, snapshots
 from abaca.model.snapshot import Snapshot, SnapshotInstance
 from abaca.states import SnapshotStatus

@@ -20,8 +20,9 @@ from sqlalchemy import (
 )
 
 from abaca.db import snapshot_metadata
-from abaca.db.database import Tx, dump, load
+from abaca.db.database import Tx
 from abaca.db.paging import fetch, like
+from abaca.db.rows import dump, load
 from abaca.db.tables import now, snapshot_instances, snapshots
 from abaca.db.tables import snapshot_metadata as metadata_rows
 from abaca.model.page import Page, Slice

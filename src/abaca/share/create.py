@@ -83,6 +83,13 @@ def create(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Share:
     Whatever the request alone makes impossible is refused; that no backend has
     room now is told by the message, as clients of this API expect.
     """
+    return create_typed(tx, ctx, wanted, defaults)[0]
+
+
+def create_typed(
+    tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults
+) -> tuple[Share, ShareType]:
+    """As `create`; with the type that it was given."""
     # First of all reads: what is counted below must be what others committed before.
     quotas.lock_project(tx, ctx.project_id)
     plan = _plan(tx, ctx, wanted, defaults)
@@ -96,6 +103,7 @@ def create(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Share:
         },
         share_type_id=plan.share_type.id,
         defaults=defaults.limits,
+        locked=True,
     )
     share = _new(ctx, wanted, plan)
     found = place(tx, _placement_request(share, plan))
@@ -103,11 +111,11 @@ def create(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Share:
         share = replace(share, instance=replace(share.instance, status=ShareStatus.ERROR))
         shares.add(tx, share)
         _tell(tx, ctx, share, found)
-        return share
-    share = _placed(share, found)
-    shares.add(tx, share)
-    enqueue_share(tx, ctx, share)
-    return share
+    else:
+        share = _placed(share, found)
+        shares.add(tx, share)
+        enqueue_share(tx, ctx, share)
+    return share, plan.share_type
 
 
 def _plan(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> _Plan:

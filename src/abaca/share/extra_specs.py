@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from abaca.errors import BadRequest
 from abaca.modes import DriverMode
@@ -73,7 +74,12 @@ def consistent(specs: Mapping[str, str]) -> None:
 
 def is_true(value: object) -> bool:
     """Whether a value of an extra spec or capability says yes."""
-    return str(value).strip().lower() in _TRUE
+    return _says_yes(str(value))
+
+
+@lru_cache(256)
+def _says_yes(text: str) -> bool:
+    return text.strip().lower() in _TRUE
 
 
 def _value(key: str, value: object) -> str:

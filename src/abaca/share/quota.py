@@ -20,6 +20,7 @@ def reserve(
     project_id: str | None = None,
     user_id: str | None = None,
     defaults: Mapping[Resource, int] = DEFAULT_LIMITS,
+    locked: bool = False,
 ) -> None:
     """Return if so much more fits into every limit that concerns it; else `OverLimit`.
 
@@ -27,21 +28,24 @@ def reserve(
     what is counted, so nothing is reserved and nothing needs to be given back.
     ``wanted`` is what is added (for PER_SHARE_GIGABYTES: the size that the share
     will have). ``project_id`` and ``user_id`` are those of an existing thing that
-    grows, where they are not the caller's.
+    grows, where they are not the caller's. ``locked``: the caller has locked the
+    project (`quotas.lock_project`) before all that it read.
     """
     project = project_id or ctx.project_id
     user = user_id or ctx.user_id
-    quotas.lock_project(tx, project)
+    if not locked:
+        quotas.lock_project(tx, project)
     scopes = [
         (Scope(project_id=project), "project"),
         (Scope(project_id=project, user_id=user), "user"),
     ]
     if share_type_id is not None:
         scopes.append((Scope(project_id=project, share_type_id=share_type_id), "share type"))
-    own = limits(tx, scopes[0][0], defaults)
+    set_limits = quotas.limits_of_each(tx, [scope for scope, _ in scopes])
+    own = default_limits(tx, defaults) | set_limits[scopes[0][0]]
     for scope, what in scopes:
         # Whoever has no limit of their own has only the project's, checked first.
-        found = own if what == "project" else quotas.limits_of(tx, scope)
+        found = own if what == "project" else set_limits[scope]
         for resource, more in wanted.items():
             limit = found.get(resource, UNLIMITED)
             in_use = quotas.used(tx, scope, resource) if limit != UNLIMITED else 0

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from abaca.context import Context
-from abaca.db import export_locations, share_metadata, share_networks, share_types, shares
+from abaca.db import export_locations, share_metadata, share_networks, shares, shown_shares
 from abaca.db.database import Tx
-from abaca.errors import BadRequest, Forbidden
-from abaca.model.page import Page, Slice
+from abaca.errors import BadRequest, Forbidden, NotFound
 from abaca.model.share import ExportLocation, Share
-from abaca.model.share_type import ShareType
+from abaca.model.shown_share import ShownShare
 from abaca.share.lookup import own_share, visible_share
 from abaca.share.metadata import OPEN, Guard, merged, without
 from abaca.share.tasks import enqueue_share
 from abaca.states import ShareStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownShare:
-    """A share with what its answer needs besides."""
-
-    share: Share
-    share_type: ShareType
-    export_locations: tuple[ExportLocation, ...]
-
-
-def describe(tx: Tx, found: Sequence[Share]) -> tuple[ShownShare, ...]:
-    """The shares as they are shown; as many statements for many as for one."""
-    if not found:
-        return ()
-    types = {item.id: item for item in share_types.list_all(tx, is_public=None, project_id=None)}
-    locations = export_locations.of_instances(tx, [share.instance.id for share in found])
-    return tuple(
-        ShownShare(
-            share=share,
-            share_type=types[share.share_type_id],
-            export_locations=tuple(locations.get(share.instance.id, ())),
-        )
-        for share in found
-    )
-
-
-def show(tx: Tx, ctx: Context, share_id: str) -> ShownShare:
-    """One share that the caller may see."""
-    return describe(tx, [visible_share(tx, ctx, share_id)])[0]
-
-
-def find(tx: Tx, query: shares.ShareQuery, page: Page) -> Slice[ShownShare]:
-    """A page of shares."""
-    found = shares.find(tx, query, page)
-    return Slice(items=describe(tx, found.items), more=found.more, count=found.count)
+def show(tx: Tx, ctx: Context, share_id: str, *, with_locations: bool = True) -> ShownShare:
+    """One share that the caller may see; ``with_locations``: and where it is mounted from."""
+    found = shown_shares.get(tx, share_id, with_locations=with_locations)
+    if found is None or not (found.is_public or ctx.is_admin or found.project_id == ctx.project_id):
+        raise NotFound(f"Share {share_id} could not be found.")
+    return found
 
 
 def update(tx: Tx, ctx: Context, share_id: str, values: Mapping[str, object]) -> ShownShare:

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, cast
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import String, bindparam, func, select
 
 from abaca.db.database import Database, Tx
 from abaca.db.engine import translated
@@ -27,11 +27,13 @@ LOOK_SECONDS = 1.0
 """How soon it is seen that listening is to end."""
 RETRY_SECONDS = 5.0
 
+_NOTIFY = select(func.pg_notify(CHANNEL, bindparam("queue", type_=String)))
+
 
 def announce(tx: Tx, queue: str | None) -> None:
     """Once this is committed, whoever works on the queue (None: anybody) looks at once."""
     if tx.dialect == "postgresql":
-        tx.execute(select(func.pg_notify(CHANNEL, queue or "")))
+        tx.execute(_NOTIFY, {"queue": queue or ""})
 
 
 class Listener:

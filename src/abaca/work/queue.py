@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -62,65 +63,71 @@ def enqueue(
     manager), ``lane`` names what must not be worked on twice at once: the share
     server's ID, or the resource's own.
     """
-    clock = read_clock(tx)
-    stamp = now()
-    asked = {"queue": queue, "lane": lane, "attempts": 0, "deadline": stamp + PATIENCE}
-    who = {"request_id": request_id, "global_request_id": global_request_id}
+    clock, stamp = read_clock(tx), now()
     row = {
         "id": new_id(),
         "kind": str(kind),
         "resource_id": resource_id,
+        "queue": queue,
+        "lane": lane,
         "generation": 1,
+        "attempts": 0,
         "due_at": clock.now + delay,
+        "deadline": stamp + PATIENCE,
         "lease_epoch": clock.epoch,
         "lease_token": 0,
         "created_at": stamp,
         "project_id": project_id,
-        **asked,
-        **who,
+        "request_id": request_id,
+        "global_request_id": global_request_id,
     }
-    # What the manager asks for itself does not make people forget who asked before.
-    asked |= who if request_id is not None else {}
-    asked |= {"project_id": project_id} if project_id is not None else {}
-    asked["updated_at"] = stamp
-    tx.execute(_upsert(tx.dialect, row, _again(clock, delay, asked)))
+    tx.execute(_upsert(tx.dialect), row)
     tx.after_commit(doorbell.ring)
     if not delay:
         announce(tx, queue)
 
 
-def _again(clock: Reading, delay: float, asked: dict[str, Any]) -> dict[str, Any]:
-    """What changes in the row of a task that is alive already.
+@cache
+def _upsert(dialect: str) -> Executable:
+    """A new task, or what changes in the row of one that is alive already."""
+    keys = ["kind", "resource_id"]
+    if dialect == "sqlite":
+        lite = sqlite.insert(tasks)
+        return lite.on_conflict_do_update(index_elements=keys, set_=dict(_again(lite.excluded)))
+    if dialect == "postgresql":
+        postgres = postgresql.insert(tasks)
+        again = dict(_again(postgres.excluded))
+        return postgres.on_conflict_do_update(index_elements=keys, set_=again)
+    maria = mysql.insert(tasks)
+    return maria.on_duplicate_key_update(_again(maria.inserted))
+
+
+def _again(new: Any) -> list[tuple[str, Any]]:  # noqa: ANN401 - the columns of the row asked for
+    """What changes in a task's row when it is asked for again.
 
     Times of another epoch mean nothing, so a lease of one is dropped. Sets the
-    epoch last: MariaDB evaluates in order, and sees what was set before.
+    epoch last: MariaDB evaluates in order, and sees what was set before. What the
+    manager asks for itself does not make people forget who asked before.
     """
-    due, column = clock.now + delay, tasks.c
-    stale = column.lease_epoch != clock.epoch
-    return {
-        "due_at": case((stale, due), (column.due_at > due, due), else_=column.due_at),
-        "lease_until": case((stale, None), else_=column.lease_until),
-        "running_lane": case((stale, None), else_=column.running_lane),
-        "generation": column.generation + 1,
-        **asked,
-        "lease_epoch": clock.epoch,
-    }
-
-
-def _upsert(dialect: str, row: dict[str, Any], changes: dict[str, Any]) -> Executable:
-    if dialect == "sqlite":
-        return (
-            sqlite.insert(tasks)
-            .values(row)
-            .on_conflict_do_update(index_elements=["kind", "resource_id"], set_=changes)
-        )
-    if dialect == "postgresql":
-        return (
-            postgresql.insert(tasks)
-            .values(row)
-            .on_conflict_do_update(index_elements=["kind", "resource_id"], set_=changes)
-        )
-    return mysql.insert(tasks).values(row).on_duplicate_key_update(list(changes.items()))
+    old = tasks.c
+    stale, by_people = old.lease_epoch != new.lease_epoch, new.request_id.is_not(None)
+    called = case((by_people, new.global_request_id), else_=old.global_request_id)
+    earlier = or_(stale, old.due_at > new.due_at)
+    return [
+        ("due_at", case((earlier, new.due_at), else_=old.due_at)),
+        ("lease_until", case((stale, None), else_=old.lease_until)),
+        ("running_lane", case((stale, None), else_=old.running_lane)),
+        ("generation", old.generation + 1),
+        ("queue", new.queue),
+        ("lane", new.lane),
+        ("attempts", 0),
+        ("deadline", new.deadline),
+        ("global_request_id", called),
+        ("request_id", case((by_people, new.request_id), else_=old.request_id)),
+        ("project_id", func.coalesce(new.project_id, old.project_id)),
+        ("updated_at", new.created_at),
+        ("lease_epoch", new.lease_epoch),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,18 +176,9 @@ def claim(
     The deadline counts from the first attempt: time in which nobody worked is not held against it.
     """
     clock, stamp = read_clock(tx), now()
-    statement = (
-        select(tasks)
-        .where(
-            tasks.c.id.in_(list(ready)),
-            tasks.c.running_lane.is_(None),
-            _due(*_at(clock)),
-        )
-        .order_by(tasks.c.due_at)
-        .with_for_update(skip_locked=True)
-    )
+    at = {"ids": list(ready), "now": clock.now, "epoch": clock.epoch}
     taken = []
-    for row in tx.execute(statement).all():
+    for row in tx.execute(_CLAIMABLE, at).all():
         values = {
             "running_lane": row.lane,
             "lease_token": row.lease_token + 1,
@@ -200,13 +198,13 @@ def claim(
 
 def _take(tx: Tx, task_id: str, values: dict[str, Any]) -> bool:
     """False if another task of the lane began in the meantime (only where writers are parallel)."""
-    statement = update(tasks).where(tasks.c.id == task_id).values(values)
+    values = {"taken_id": task_id, **values}
     if tx.dialect == "sqlite":
-        tx.execute(statement)
+        tx.execute(_TAKE, values)
         return True
     try:
         with tx.connection.begin_nested():
-            tx.execute(statement)
+            tx.execute(_TAKE, values)
     except IntegrityError:
         return False
     return True
@@ -219,10 +217,8 @@ def holds(tx: Tx, task: Task, *, lock: bool = False) -> bool:
     change of the row: Galera compares what transactions change, and knows no others' locks.
     """
     if lock and tx.dialect == "mysql":
-        fence = update(tasks).where(_mine(task)).values(updated_at=now())
-        return tx.execute(fence).rowcount == 1
-    statement = select(tasks.c.id).where(_mine(task))
-    return tx.scalar(statement.with_for_update() if lock else statement) is not None
+        return tx.execute(_FENCE, {**_held(task), "updated_at": now()}).rowcount == 1
+    return tx.scalar(_LOCKED if lock else _HELD, _held(task)) is not None
 
 
 def extend(tx: Tx, live: Collection[Task], lease_seconds: float) -> None:
@@ -253,9 +249,11 @@ def finish(tx: Tx, task: Task) -> bool:
 
     Raises LeaseLost if the lease is no longer in force.
     """
-    tx.after_commit(doorbell.ring)
-    gone = delete(tasks).where(_mine(task), tasks.c.generation == task.generation)
-    if tx.execute(gone).rowcount:
+    gone = tx.execute(_GONE, {**_held(task), "done_generation": task.generation}).rowcount
+    # One look at the queue saved after each task, where nothing waited for this one.
+    if not gone or tx.scalar(_WAITING, {"of_lane": task.lane}) is not None:
+        tx.after_commit(doorbell.ring)
+    if gone:
         return False
     _release(tx, task, {"due_at": read_clock(tx).now, "attempts": 0, "last_error": None})
     return True
@@ -407,6 +405,32 @@ _OURS = and_(
 )
 _READY = _ready()
 _REST = _rest()
+_CLAIMABLE = (
+    select(tasks)
+    .where(
+        tasks.c.id.in_(bindparam("ids", expanding=True)),
+        tasks.c.running_lane.is_(None),
+        _due(_NOW, _EPOCH),
+    )
+    .order_by(tasks.c.due_at)
+    .with_for_update(skip_locked=True)
+)
+_TAKE = update(tasks).where(tasks.c.id == bindparam("taken_id"))
+_MINE = and_(
+    tasks.c.id == bindparam("held_id"),
+    tasks.c.lease_token == bindparam("held_token"),
+    tasks.c.running_lane.is_not(None),
+)
+_HELD = select(tasks.c.id).where(_MINE)
+_LOCKED = _HELD.with_for_update()
+_FENCE = update(tasks).where(_MINE)
+_GONE = delete(tasks).where(_MINE, tasks.c.generation == bindparam("done_generation"))
+_WAITING = select(tasks.c.id).where(tasks.c.lane == bindparam("of_lane")).limit(1)
+
+
+def _held(task: Task) -> dict[str, object]:
+    """The values of `_MINE`."""
+    return {"held_id": task.id, "held_token": task.lease_token}
 
 
 def _mine(task: Task) -> ColumnElement[bool]:

@@ -160,8 +160,9 @@ class WorkerPool:
             self._inbox.put(lease)
         if outlook.expired or taken:
             self._pause = EAGER_SECONDS
+        if outlook.expired or (taken and len(outlook.ready) == idle):
             return None
-        if outlook.ready:
+        if outlook.ready and not taken:
             return CONTENDED_SECONDS
         self._pause = min(self._pause * 1.5, self._options.poll_seconds)
         return self._pause if outlook.next_due is None else min(outlook.next_due, self._pause)
