@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from abaca.linux.command import run
 from abaca.linux.links import IPAddress
-from abaca.linux.lock import run_holding
+from abaca.linux.lock import held
+from abaca.linux.netns import call_inside
 
 _RULES = """table inet abaca
 delete table inet abaca
@@ -58,7 +60,8 @@ def ensure_firewall(netns: str, ports: Sequence[int], apart: Sequence[Apart] = (
         inward="".join(_lines(apart, "iifname", "daddr")),
         outward="".join(_lines(apart, "oifname", "saddr")),
     )
-    run_holding("nsenter", f"--net=/run/netns/{netns}", "nft", "-f", "-", stdin=rules.encode())
+    locks = held()
+    call_inside(netns, lambda: run("nft", "-f", "-", stdin=rules.encode(), keep_fds=locks))
 
 
 def _lines(items: Sequence[Apart], interface: str, address: str) -> Iterator[str]:
