@@ -7,7 +7,6 @@ argument that no other program has: the path of its own configuration.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,11 +84,11 @@ class Daemon:
 
     def _search(self) -> tuple[int, int] | None:
         marker = self.marker.encode()
-        for entry in os.scandir("/proc"):
+        for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             with suppress(OSError, LinuxError):
-                with Path(entry.path, "cmdline").open("rb", 0) as file:
+                with (entry / "cmdline").open("rb", 0) as file:
                     said = file.read()
                 # Of a host's many processes most are out after this one comparison.
                 if marker not in said:
