@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from abaca.linux.command import run
+from abaca.linux import nftables
 from abaca.linux.links import IPAddress
-from abaca.linux.lock import held
 from abaca.linux.netns import call_inside
 
 _RULES = """table inet abaca
@@ -60,8 +59,7 @@ def ensure_firewall(netns: str, ports: Sequence[int], apart: Sequence[Apart] = (
         inward="".join(_lines(apart, "iifname", "daddr")),
         outward="".join(_lines(apart, "oifname", "saddr")),
     )
-    locks = held()
-    call_inside(netns, lambda: run("nft", "-f", "-", stdin=rules.encode(), keep_fds=locks))
+    call_inside(netns, lambda: nftables.apply(rules))
 
 
 def _lines(items: Sequence[Apart], interface: str, address: str) -> Iterator[str]:
