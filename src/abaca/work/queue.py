@@ -29,7 +29,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.clock import Reading, read_clock
@@ -108,18 +107,25 @@ def _again(clock: Reading, delay: float, asked: dict[str, Any]) -> dict[str, Any
 
 
 def _upsert(dialect: str, row: dict[str, Any], changes: dict[str, Any]) -> Executable:
+    # Each dialect is a tenth of a second to load: only the one that is used.
     if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
         return (
             sqlite.insert(tasks)
             .values(row)
             .on_conflict_do_update(index_elements=["kind", "resource_id"], set_=changes)
         )
     if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
         return (
             postgresql.insert(tasks)
             .values(row)
             .on_conflict_do_update(index_elements=["kind", "resource_id"], set_=changes)
         )
+    from sqlalchemy.dialects import mysql  # noqa: PLC0415
+
     return mysql.insert(tasks).values(row).on_duplicate_key_update(list(changes.items()))
 
 
