@@ -116,7 +116,7 @@ class Bus:
                 if not bus.NameHasOwner(name)[0]:
                     connection.recv_until_filtered(signals, timeout=within)
                 return True
-        except (OSError, TimeoutError):
+        except (OSError, TimeoutError, ValueError):
             return False
 
     def _wait(self, patience: float = 10) -> None:
