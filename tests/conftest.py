@@ -38,6 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if isinstance(item, pytest.Function)
         and USES.intersection(item.fixturenames)
         and item.get_closest_marker("every_database") is None
+        and item.get_closest_marker("sqlite") is None
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in new])
     items[:] = new

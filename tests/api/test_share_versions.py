@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from abaca.api.microversion import HISTORY
+from abaca.db.tables import share_instances
 from api.setups import shares as rows
 
 VERSIONS = [version for version, _ in HISTORY]
@@ -145,3 +147,26 @@ def test_administrators_see_where_it_is(client: Any, names: dict[str, str]) -> N
         theirs = client.call("admin", "GET", path, version=str(version)).json["share"]
         ours = client.call("alice", "GET", path, version=str(version)).json["share"]
         assert set(theirs) - set(ours) == {"host", "share_server_id"}, version
+
+
+def test_statuses_that_old_clients_know(client: Any, db: Any, names: dict[str, str]) -> None:
+    """A share and its instance show no status that came later than the version asked for."""
+    with db.write() as tx:
+        one = share_instances.c.share_id == names["a"]
+        tx.execute(
+            update(share_instances)
+            .where(one)
+            .values(status="creating_from_snapshot", access_rules_status="syncing")
+        )
+    for version in VERSIONS:
+        path, minor = f"/v2/shares/{names['a']}", version.minor
+        found = [client.call("admin", "GET", path, version=str(version)).json["share"]]
+        if minor >= 3:
+            listed = client.call("admin", "GET", f"{path}/instances", version=str(version))
+            found += listed.json["share_instances"]
+        assert len(found) == 1 + (minor >= 3), version
+        status = "creating_from_snapshot" if minor >= 54 else "creating"
+        rules = "syncing" if minor >= 28 else "out_of_sync"
+        for item in found:
+            assert item["status"] == status, version
+            assert item.get("access_rules_status", rules) == rules, version

@@ -68,6 +68,13 @@ def test_made_behind_its_back(made_host: Host) -> None:
     assert found[("subvolume", False)].of == "of-nobody"
     assert found[("image", False)].name == str(stray)
     assert len(found) == 4
+    # Whatever else there is on the host is not looked at again.
+    record = next(path for path in made_host.folder.rglob("*.json") if made.share.id in path.name)
+    text = record.read_text()
+    record.write_text("{")
+    assert discard(made, found[("namespace", False)])
+    record.write_text(text)
+    netns.ensure_namespace(name)
     for (kind, _), item in found.items():
         assert item.holds_data is (kind != "namespace")
         assert discard(made, item) is not item.holds_data

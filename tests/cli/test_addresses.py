@@ -246,6 +246,35 @@ def test_networks_are_named(tmp_path: Path, database: Database) -> None:
     assert "there is flat1, net1" in said
 
 
+def test_an_ambiguous_name_is_refused(tmp_path: Path, database: Database) -> None:
+    """Two projects, or a project and a section, have one: the IDs are told, and nothing is done."""
+
+    def add(project: str, name: str, vni: int) -> str:
+        segment = Segment(
+            network_type=NetworkType.VXLAN,
+            segmentation_id=vni,
+            physical_network=None,
+            mtu=1450,
+            subnets=(Subnet(cidr=ip_network("192.168.5.0/24"), gateway=None),),
+        )
+        made = add_tenant_network(database, project_id=project, name=name, segment=segment)
+        return str(made.id)
+
+    red, blue, same = add("red", "net1", 7), add("blue", "net1", 8), add("red", "flat1", 9)
+    file = site(tmp_path)
+    words = ("network", "foreign", "import", "-", "--network")
+    said = abaca(file, *words, "net1", code=1, text="192.168.5.7\n")[1]
+    assert f"{red} of project red" in said
+    assert f"{blue} of project blue" in said
+    said = abaca(file, *words, "flat1", code=1, text="10.10.0.12\n")[1]
+    assert f"the section, {same} of project red" in said
+    assert ForeignAddresses(database).listed() == []
+    assert abaca(file, *words, blue, text="192.168.5.7\n")[0].startswith("1 addresses")
+    (kept,) = ForeignAddresses(database).listed()
+    (pool,) = address_pools.pools_of(load((file,), ()), database, blue)
+    assert kept.pool == pool.name
+
+
 def test_tenant_networks_have_routes(tmp_path: Path, database: Database) -> None:
     """Without a gateway, with a route that is shown; one that can't be is refused by name."""
     del database

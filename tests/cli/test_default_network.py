@@ -93,11 +93,11 @@ def test_show_set_and_unset(file: Path, tmp_path: Path) -> None:
     assert shown(file)["source"] is None
 
 
-@pytest.fixture
-def service(file: Path) -> Iterator[subprocess.Popen[str]]:
-    """A running `abaca serve`."""
+@pytest.fixture(params=["serve", "api"])
+def service(file: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A running `abaca serve`, or `abaca api`."""
     process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("abaca")), "serve", "--config-file", str(file)],
+        [str(Path(sys.executable).with_name("abaca")), request.param, "--config-file", str(file)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import delete
 
 from abaca.cli.main import main
 from abaca.config import load
+from abaca.db import services
+from abaca.db import tables as t
 from abaca.db.addresses import DatabaseLedger
 from abaca.network.plugin import Claim, Label
 from abaca.service.state import open_database
@@ -74,6 +77,38 @@ def test_an_address_of_nobody_is_told_once_and_removed(file: Path) -> None:
         assert orphans(file, "--older-than", "0") == [found]
     assert orphans(file, "--older-than", "0", "--repair") == [{**found, "state": "removed"}]
     assert orphans(file, "--older-than", "0") == []
+
+
+def test_what_servers_of_nobody_may_use_is_kept(file: Path) -> None:
+    """Addresses stay while any backend, here or elsewhere, may have servers of nobody."""
+    world = file.with_name("two.json")
+    world.write_text(
+        '{"servers": {"v": {"addresses": []}}, '
+        '"shares": {"s": {"server": "v", "size_gib": 1, "export_id": 9}}}'
+    )
+    text = file.read_text().replace("[net]", f"fake_state_file = {world}\n[net]")
+    file.write_text(text)
+    database = open_database(load((file,), ()).service)
+    pair = (ip_address("10.10.0.10"), ip_address("10.10.0.20"))
+    claim = Claim(owner="v", label=Label.USER, subnet="net", index=0)
+    repair = ("--older-than", "0", "--repair")
+    try:
+        ledger = DatabaseLedger(database)
+        ledger.take("flat:net/4", [pair], [], [claim], rest_seconds=0)
+        kept = {item["kind"]: item["state"].split()[0] for item in orphans(file, *repair)}
+        assert kept == {"share server": "kept:", "share": "kept:", "network": "kept:"}
+        with database.write() as tx:
+            services.seen(tx, "node2@b9", "nova")
+        gone = {item["kind"]: item["state"] for item in orphans(file, *repair, "--data")}
+        assert (gone["share server"], gone["share"]) == ("removed", "removed")
+        assert "node2@b9" in gone["network"]
+        assert ledger.held([claim])
+        with database.write() as tx:
+            tx.execute(delete(t.services))
+        assert [item["state"] for item in orphans(file, *repair)] == ["removed"]
+        assert not ledger.held([claim])
+    finally:
+        database.close()
 
 
 @pytest.mark.parametrize(

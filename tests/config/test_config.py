@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -222,6 +224,64 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert any(line.startswith("[one] driver_mode") for line in faults(tmp_path, text))
 
 
+THIRD_PARTY = """
+from abaca.drivers.fake import FakeDriver
+from abaca.modes import DriverMode
+from abaca.network.fake import FakePlugin
+
+class Single(FakeDriver):
+    name = "single_only"
+    modes = frozenset({DriverMode.SINGLE})
+
+class Managed(FakePlugin):
+    name = "managed_only"
+    modes = frozenset({DriverMode.MANAGED})
+"""
+POINTS = """
+[abaca.share_drivers]
+single_only = third_party:Single
+[abaca.network_plugins]
+managed_only = third_party:Managed
+"""
+
+
+def test_modes_that_are_not_served(tmp_path: Path) -> None:
+    """A driver's or a plugin's that does not do the mode: the line says which ones it does."""
+    (tmp_path / "third_party.py").write_text(THIRD_PARTY)
+    package = tmp_path / "third_party-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(POINTS)
+    text = GOOD.replace("= one, flat", "= one, flat, fine").replace("standalone", "managed_only")
+    text = text.replace(
+        "fake\ndriver_mode = single_svm", "single_only\ndriver_mode = flat_multi_svm"
+    )
+    text = text.partition("gateway")[0]
+    text += "[fine]\nshare_driver = single_only\ndriver_mode = single_svm\n"
+    file = tmp_path / "abaca.conf"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "abaca.cli.main", "config", "check", "--offline", "--config-file",
+         str(file)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[:-1] == [
+        (
+            "[one] driver_mode: the single_only driver does not do flat_multi_svm; "
+            "write driver_mode = single_svm"
+        ),
+        (
+            "[flat] network_config_group: the managed_only plugin of [net] can't serve "
+            "flat_multi_svm, only managed_multi_svm; name a section with another network_plugin"
+        ),
+    ]
+
+
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     """A file that isn't there, and a line that is no option."""
     with pytest.raises(ConfigError) as caught:
@@ -317,6 +377,16 @@ def test_an_api_needs_no_backends(tmp_path: Path) -> None:
     assert faults(tmp_path, "[DEFAULT]\nhost = a\n") == [
         "[DEFAULT] enabled_share_backends: missing; write the names of your backend sections"
     ]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - nothing listens
+def test_behind_a_trusted_proxy(tmp_path: Path, address: str) -> None:
+    """Where a proxy does the encryption, the API may listen for it on any address."""
+    text = GOOD.replace("host = node1", f"listen_address = {address}")
+    assert any(line.startswith("[DEFAULT] listen_address:") for line in faults(tmp_path, text))
+    good = text.replace("[one]", "trusted_proxy = 192.0.2.1, 192.0.2.2\n[one]")
+    api = read(tmp_path, good).api
+    assert (api.listen_address, api.trusted_proxy) == (address, ("192.0.2.1", "192.0.2.2"))
 
 
 def test_tls_files_must_fit(tmp_path: Path) -> None:

@@ -240,6 +240,29 @@ def test_left_and_adopted(api: Api, start: StartManager, mode: DriverMode) -> No
     assert (again.addresses, again.admin_addresses) == (server.addresses, server.admin_addresses)
 
 
+def test_what_nobody_could_keep_is_not_left(api: Api, start: StartManager) -> None:
+    """A server with an address of a former section stays ours, with all that it has."""
+    mode, driver, network = DriverMode.FLAT, FakeDriver(DriverMode.FLAT), admins()
+    first = start(with_admins(mode, driver, network), options=STAYING)
+    share_id = api.share(api.share_type(mode), network_id=api.share_network())
+    api.until_status(share_id, ShareStatus.AVAILABLE)
+    with api.db.write() as tx:
+        tx.execute(update(table).values(is_auto_deletable=False))
+    api.delete(share_id)
+    api.until_idle()
+    (server_id,) = driver.world.servers
+    assert first.stop()
+    with api.db.write() as tx:
+        share_servers.unmanage(tx, ADMIN, server_id)
+    plain = backend("b1", mode, driver=driver)
+    start(replace(plain, capabilities={**plain.capabilities, SUPPORT: True}), options=STAYING)
+    api.until_idle()
+    assert [row["status"] for row in api.rows("share_servers")] == ["unmanage_error"]
+    assert labels(api) == [(Label.ADMIN, "admins"), (Label.USER, "net-b1")]
+    assert len(ports(network)) == 1
+    assert server_id in driver.world.servers
+
+
 def test_adopted_without_an_admin_address(api: Api, start: StartManager) -> None:
     """A server that was never on the admin network is adopted, and gets an address there."""
     mode, driver = DriverMode.FLAT, FakeDriver(DriverMode.FLAT)

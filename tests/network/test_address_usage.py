@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from abaca.db import address_usage
 from abaca.db.address_usage import Taken, crossings, measure, usage
@@ -145,10 +147,54 @@ def test_usage_from_the_database(database: Database) -> None:
     assert (found.free, found.resting) == (4, 1)
 
 
+@pytest.mark.every_database
+def test_addresses_are_counted_by_the_database(database: Database) -> None:
+    """They are read one by one only where the count leaves open which are inside the ranges."""
+    ledger, known = DatabaseLedger(database), pool((1, 40), reserved=[3], rest=60)
+    many = [claim(str(number)) for number in range(20)]
+    ledger.take("pool", known.ranges, known.reserved, many, rest_seconds=60)
+    ledger.give_back(many[:5])
+    ledger.forget(many[5:7])
+    walked = []
+
+    def note(_c: object, _cur: object, statement: str, *_rest: object) -> None:
+        if "GROUP BY" not in statement and "FROM addresses" in statement:
+            walked.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    (found,) = usage(database, [known], others=False)
+    assert walked == []
+    assert (found.size, found.free, found.resting) == (39, 24, 5)
+    assert (found.used, found.forgotten, found.outside, found.reserved) == (13, 2, 0, 1)
+    ledger.take_these("pool", {IPv4Address(BASE + 99): claim("elsewhere")})
+    walked.clear()
+    (found,) = usage(database, [known], others=False)
+    assert len(walked) == 1
+    assert (found.used, found.free, found.outside) == (14, 24, 1)
+
+
 def test_a_pool_that_was_never_used_is_shown(database: Database) -> None:
     """As it is configured, with everything free."""
     (found,) = usage(database, [pool((1, 10), reserved=[3])])
     assert (found.size, found.free, found.used, found.reserved) == (9, 9, 0, 1)
+
+
+@pytest.mark.every_database
+def test_pools_that_cross_nothing_cost_one_statement(database: Database) -> None:
+    """However many there are."""
+    names = [f"pool{number}" for number in range(9)]
+    known = [replace(pool((1, 4), warn=75), name=name) for name in names]
+    for item in known:
+        DatabaseLedger(database).take(item.name, item.ranges, (), [claim("a")], rest_seconds=60)
+    found = usage(database, known)
+    sent = []
+
+    def note(_c: object, _cur: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    assert crossings(database, found) == []
+    assert len([text for text in sent if "address_pools" in text]) == 1
 
 
 @pytest.mark.every_database

@@ -8,10 +8,13 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 import pytest
+from sqlalchemy import update
 
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
-from abaca.db.foreign_addresses import ForeignAddresses
+from abaca.db.foreign_addresses import ANSWERED, IMPORTED, ForeignAddresses
+from abaca.db.tables import addresses
+from abaca.errors import AddressesExhausted
 from abaca.network.plugin import Claim, IPAddress, Label
 
 BASE = int(IPv4Address("10.0.0.0"))
@@ -85,3 +88,50 @@ def test_readmitted_and_let_in(database: Database) -> None:
     assert [item.address for item in foreign.listed()] == [other]
     assert foreign.let_in(["pool", "unknown"], [found, other]) == 1
     assert foreign.listed() == []
+
+
+@pytest.mark.every_database
+def test_an_unmanaged_server_keeps_its_address(database: Database) -> None:
+    """A list that names it, and is taken back, does not have it given to another server."""
+    ledger, foreign = DatabaseLedger(database), ForeignAddresses(database)
+    few = [(IPv4Address(BASE + 1), IPv4Address(BASE + 3))]
+    alive = ledger.take("pool", few, (), [claim(1)], rest_seconds=0)[claim(1)]
+    ledger.forget([claim(1)])
+    every: dict[IPAddress, str] = {IPv4Address(BASE + n): "lab" for n in (1, 2, 3)}
+    assert foreign.keep_out({"pool": every}) == {}
+    assert {item.address for item in foreign.listed()} == every.keys() - {alive}
+    assert foreign.let_in(["pool"], every) == 2
+    assert ledger.forgotten("pool") == {alive}
+    given = ledger.take("pool", few, (), [claim(2), claim(3)], rest_seconds=0)
+    assert alive not in given.values()
+    with pytest.raises(AddressesExhausted):
+        ledger.take("pool", few, (), [claim(4)], rest_seconds=0)
+
+
+@pytest.mark.every_database
+def test_an_imported_address_is_adopted(database: Database) -> None:
+    """It is that server's then, on no list, and can't be let in from under it."""
+    ledger, foreign = DatabaseLedger(database), ForeignAddresses(database)
+    address = IPv4Address(BASE + 7)
+    ledger.take("pool", RANGES, (), [claim(1)], rest_seconds=0)
+    foreign.keep_out({"pool": {address: "the storage that was here before"}})
+    ledger.take_these("pool", {address: claim(2)})
+    assert foreign.listed() == []
+    assert foreign.let_in(["pool"], [address]) == 0
+    assert ledger.held([claim(2)]) == {(claim(2), "pool"): address}
+
+
+@pytest.mark.every_database
+def test_an_owner_counts_more_than_a_reason(database: Database) -> None:
+    """Code that knows no reasons leaves them when it adopts: the address is its server's still."""
+    ledger, foreign = DatabaseLedger(database), ForeignAddresses(database)
+    mine = ledger.take("pool", RANGES, (), [claim(1)], rest_seconds=0)[claim(1)]
+    for reason in (ANSWERED, IMPORTED):
+        with database.write() as tx:
+            tx.execute(update(addresses).values(reason=reason))
+        assert foreign.listed() == []
+        assert ledger.aside("pool", datetime(2100, 1, 1, tzinfo=UTC)) == set()
+        ledger.put_aside("pool", {mine: "somebody"})
+        ledger.readmit("pool", [mine])
+        assert foreign.let_in(["pool"], [mine]) == 0
+        assert ledger.held([claim(1)]) == {(claim(1), "pool"): mine}

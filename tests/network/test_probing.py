@@ -21,6 +21,7 @@ from abaca.errors import (
     InvalidNetwork,
     NetworkUnavailable,
 )
+from abaca.manager.supervision import Supervisor
 from abaca.modes import DriverMode
 from abaca.network.plugin import AsksNeighbours, Claim, IPAddress, Label, PluginHost, SubnetRef
 from abaca.network.standalone import StandalonePlugin
@@ -28,6 +29,7 @@ from abaca.network.standalone_probe import TRIES
 from abaca.testing.network_suite import NetworkPluginSuite, Subject
 from abaca.testing.power import Power, PowerCut
 from abaca.testing.recording_fabric import RecordingFabric
+from support.control_plane import backend
 
 SUBNET = SubnetRef(key="flat1")
 MAC = "02:00:00:00:00:01"
@@ -195,14 +197,28 @@ def test_what_is_silent_comes_back(database: Database) -> None:
     plugin = flat(database, fabric)
     assert str(one(plugin)) == "10.10.0.12"
     del fabric.others[FIRST]
-    plugin.collect([], datetime.now(UTC) - timedelta(days=1))
+    plugin.look_again()
     assert aside(database) == ["10.10.0.10", "10.10.0.11"]
     age(database, hours=2)
-    plugin.collect([], datetime.now(UTC) - timedelta(days=1))
+    plugin.look_again()
     assert aside(database) == ["10.10.0.11"]
     age_left = ForeignAddresses(database).listed()[0].since
     assert age_left > datetime.now(UTC) - timedelta(minutes=5)
     assert [str(one(plugin)) for _ in range(2)] == ["10.10.0.13", "10.10.0.10"]
+
+
+def test_the_sweep_of_a_manager_looks_again(database: Database) -> None:
+    """Without any audit; a plugin that can't ask now does not keep the others waiting."""
+    plugin = flat(database, fabric := others(10, 11))
+    one(plugin)
+    fabric.others.clear()
+    age(database, hours=2)
+    made = [
+        backend(name, DriverMode.FLAT, plugin=each, section="flat1")
+        for name, each in (("b1", flat(database, None)), ("b2", plugin))
+    ]
+    Supervisor(db=database, backends=made).sweep()
+    assert aside(database) == []
 
 
 def test_need_asks_earlier(database: Database) -> None:
@@ -218,8 +234,8 @@ def test_need_asks_earlier(database: Database) -> None:
     assert one(plugin) == FIRST
 
 
-def test_collect_goes_on_without_a_wire(database: Database) -> None:
-    """While nobody can be asked, orphans are still removed, and nothing comes back."""
+def test_nothing_comes_back_without_a_wire(database: Database) -> None:
+    """While nobody can be asked; orphans are still removed."""
 
     class Broken(RecordingFabric):
         def who_has(self, *_args: object, **_kwargs: object) -> dict[IPAddress, str]:
@@ -228,6 +244,7 @@ def test_collect_goes_on_without_a_wire(database: Database) -> None:
     one(flat(database, others(10)))
     age(database, days=1)
     plugin = flat(database, Broken())
+    plugin.look_again()
     assert len(plugin.collect([], datetime.now(UTC) + timedelta(hours=1))) == 1
     assert aside(database) == ["10.10.0.10"]
     with pytest.raises(NetworkUnavailable, match="is down"):
@@ -235,15 +252,19 @@ def test_collect_goes_on_without_a_wire(database: Database) -> None:
 
 
 def test_a_running_server_of_others_can_be_adopted(database: Database) -> None:
-    """Its address was put aside since it answered: then it is its own. Listed ones are refused."""
+    """Its address was put aside since it answered, or listed: then it is its own."""
     plugin, mine = flat(database, others(10)), claim()
     one(plugin)
     (found,) = plugin.adopt(SUBNET, {FIRST: mine})
     assert found.addresses == (FIRST,)
     assert aside(database) == []
-    ForeignAddresses(database).keep_out({"flat:flat1/4": {ip_address("10.10.0.13"): "printer"}})
-    with pytest.raises(AllocationConflict, match="printer"):
-        plugin.adopt(SUBNET, {ip_address("10.10.0.13"): claim()})
+    last = ip_address("10.10.0.13")
+    ForeignAddresses(database).keep_out({"flat:flat1/4": {last: "printer"}})
+    (found,) = plugin.adopt(SUBNET, {last: claim()})
+    assert found.addresses == (last,)
+    assert ForeignAddresses(database).listed() == []
+    with pytest.raises(AllocationConflict, match="belongs to"):
+        plugin.adopt(SUBNET, {last: claim()})
 
 
 def test_ipv6_alone(database: Database) -> None:

@@ -8,6 +8,7 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
 
+from abaca.drivers import driver as driver_contract
 from abaca.drivers.driver import Adopts, Driver, HasFabric, KnowsWires, Prepared, Transfers
 from abaca.drivers.fake import FakeDriver
 from abaca.errors import DriverError, LeaseLost
@@ -15,12 +16,35 @@ from abaca.modes import DriverMode
 from abaca.network import plugin as contract
 from abaca.network.fake import FakeCloud, FakePlugin
 from abaca.observe.calls import Calls, watched
+from abaca.service.observing import DRIVER, PLUGIN
 
 PROTOCOLS = [
     *(Adopts, HasFabric, KnowsWires, Prepared, Transfers),
-    *(contract.HasRanges, contract.KnowsIds, contract.NetworkMaker, contract.Reachable),
-    *(contract.Rebindable, contract.ShowsOrphans, contract.TenantRoutes),
+    *(contract.HasRanges, contract.KnowsIds, contract.LooksAgain, contract.NetworkMaker),
+    *(contract.Reachable, contract.Rebindable, contract.ShowsOrphans, contract.TenantRoutes),
 ]
+
+NO_CALLS_OF_BACKENDS = {
+    *(driver_contract.HasFabric, driver_contract.KnowsWires, driver_contract.Prepared),
+    driver_contract.ServesAdmins,
+    *(contract.AsksNeighbours, contract.HasPools, contract.HasRanges, contract.KnowsIds),
+    *(contract.NeedsWires, contract.Reachable),
+}
+"""Asked about what is configured, or of something that is not watched."""
+
+
+def test_every_contract_is_watched() -> None:
+    """What a driver or plugin may be asked is counted and logged, unless it is named above."""
+    optional = {
+        item
+        for module in (driver_contract, contract)
+        for item in vars(module).values()
+        if getattr(item, "_is_runtime_protocol", False) and item.__module__ == module.__name__
+    }
+    assert len(optional) > 10
+    watched_ones = {*DRIVER, *PLUGIN}
+    assert optional - watched_ones == NO_CALLS_OF_BACKENDS
+    assert {driver_contract.Driver, contract.NetworkPlugin} <= watched_ones
 
 
 def calls() -> tuple[Calls, CollectorRegistry]:

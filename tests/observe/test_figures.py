@@ -8,8 +8,10 @@ from ipaddress import ip_address
 import pytest
 
 from abaca.db import figures
+from abaca.db.address_usage import usage
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
+from abaca.db.foreign_addresses import ForeignAddresses
 from abaca.model.task import TaskKind
 from abaca.network.plugin import Claim, Label
 from abaca.observe.figures import Everything
@@ -75,6 +77,26 @@ def test_addresses_by_section(db: Database):
     for section in ("net", "tenants"):
         states = {state: number for (name, state), number in found.items() if name == section}
         assert states == {"used": 2, "resting": 1, "free": 6, "reserved": 1}
+
+
+def test_metrics_and_usage_agree(db: Database):
+    """`abaca network usage` says the same, of whatever state and in both IP versions."""
+    ledger, foreign = DatabaseLedger(db), ForeignAddresses(db)
+    for pool, base in (("flat:net/4", "10.0.0."), ("flat:net/6", "fd00::")):
+        ranges = [(ip_address(f"{base}1"), ip_address(f"{base}9"))] * 2
+        reserved = [ip_address(f"{base}2"), ip_address(f"{base}99")]
+        claims = [Claim(owner=f"s{n}", label=Label.USER, subnet=pool, index=0) for n in range(4)]
+        ledger.take(pool, ranges, reserved, claims, rest_seconds=600)
+        ledger.give_back(claims[:1])
+        ledger.forget(claims[1:2])
+        foreign.keep_out({pool: {ip_address(f"{base}8"): "printer"}})
+    with db.read() as tx:
+        found = figures.read(tx).addresses
+    told = usage(db, [], others=True)
+    for state in ("used", "forgotten", "imported", "reserved"):
+        assert found["net", state] == sum(getattr(item, state) for item in told) > 0
+    free = found["net", "free"] + found["net", "resting"]
+    assert free == sum(item.free for item in told) == 2 * 4
 
 
 def test_all_of_it_becomes_metrics(db: Database):

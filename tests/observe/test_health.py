@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,14 +17,17 @@ import falcon.testing
 import pytest
 from sqlalchemy import text, update
 
-from abaca.api.observation import add_observation, anybody, nobody
+from abaca.api.observation import add_observation
 from abaca.db import migrate, services
 from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.db.tables import services as table
+from abaca.manager.reports import Reporter
+from abaca.modes import DriverMode
 from abaca.observe.bounded import Bounded
 from abaca.observe.health import HealthCheck, Verdict
 from abaca.testing.wait import until
+from support.control_plane import backend
 
 HOSTS = ("n1@one", "n1@two")
 
@@ -56,10 +60,10 @@ def silence(db: Database, *hosts: str) -> None:
         tx.execute(update(table).where(table.c.host.in_(hosts)).values(seen_at=before))
 
 
-def client(db: Database, *, local: bool) -> falcon.testing.TestClient:
+def client(db: Database, *, admin: bool) -> falcon.testing.TestClient:
     """The two pages by themselves."""
     app = falcon.App()
-    add_observation(app, db, may_know=anybody if local else nobody, is_admin=nobody)
+    add_observation(app, db, is_admin=None if admin else lambda _: False)
     return falcon.testing.TestClient(app)
 
 
@@ -73,18 +77,18 @@ def test_all_well(db: Database):
 def test_one_dead_manager_takes_no_api_away(db: Database):
     """Degraded, with its name: load balancers still get a 200, strict monitoring a 503."""
     silence(db, HOSTS[0])
-    page = client(db, local=True).simulate_get("/healthcheck")
+    page = client(db, admin=True).simulate_get("/healthcheck")
     assert page.status_code == 200
     assert page.json["status"] == "degraded"
     assert "not seen for" in page.json["backends"][0]["manager"]
     assert page.json["backends"][1]["ok"]
-    assert client(db, local=True).simulate_get("/healthcheck?strict").status_code == 503
+    assert client(db, admin=True).simulate_get("/healthcheck?strict").status_code == 503
 
 
 def test_no_manager_alive_is_a_failure(db: Database):
     """Nothing that is accepted would be done."""
     silence(db, *HOSTS)
-    assert client(db, local=False).simulate_get("/healthcheck").status_code == 503
+    assert client(db, admin=False).simulate_get("/healthcheck").status_code == 503
 
 
 def test_a_disabled_backend_does_not_count(db: Database):
@@ -115,14 +119,40 @@ def test_what_the_manager_wrote_down_is_told(db: Database, part: str):
     assert HealthCheck(db)().verdict is Verdict.OK
 
 
+@pytest.mark.parametrize("part", ["driver", "network"])
+def test_what_is_ill_everywhere_takes_no_api_away(db: Database, part: str):
+    """An outage of the service behind all of them: 200 for load balancers, 503 for monitoring.
+
+    Managers of drivers that don't answer are not seen after a while.
+    """
+    if part == "driver":
+        silence(db, *HOSTS)
+    with db.write() as tx:
+        for host in HOSTS:
+            services.note(tx, host, **{f"{part}_error": "no route to host"})
+    page = client(db, admin=True).simulate_get("/healthcheck")
+    assert (page.status_code, page.json["status"]) == (200, "degraded")
+    assert not any(item["ok"] for item in page.json["backends"])
+    assert client(db, admin=True).simulate_get("/healthcheck?strict").status_code == 503
+
+
+def test_a_backend_without_networks_has_no_trouble_with_them(db: Database):
+    """What its plugin said before it was configured as single_svm is taken back."""
+    with db.write() as tx:
+        services.note(tx, HOSTS[0], network_error="no route to host")
+    without = replace(backend("one", DriverMode.SINGLE), host=HOSTS[0])
+    Reporter(db=db, backends=[without]).ask_networks()
+    assert HealthCheck(db)().verdict is Verdict.OK
+
+
 def test_a_schema_that_is_not_ours_is_a_failure(db: Database):
     """And is said to administrators; nobody else is told more than one word."""
     with db.write() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    page = client(db, local=True).simulate_get("/healthcheck")
+    page = client(db, admin=True).simulate_get("/healthcheck")
     assert page.status_code == 503
     assert "9999" in page.json["database"]["error"]
-    assert client(db, local=False).simulate_get("/healthcheck").text == "UNAVAILABLE"
+    assert client(db, admin=False).simulate_get("/healthcheck").text == "UNAVAILABLE"
 
 
 @contextmanager
@@ -171,7 +201,7 @@ def test_what_never_comes_back_is_given_up():
 def test_metrics_without_a_database():
     """The page is there all the same, and says that the database is not."""
     db = Database("postgresql+psycopg://nobody@127.0.0.1:1/nothing")
-    page = client(db, local=True).simulate_get("/metrics")
+    page = client(db, admin=True).simulate_get("/metrics")
     assert page.status_code == 200
     assert "abaca_database_up 0.0" in page.text
     assert "abaca_shares" not in page.text

@@ -37,11 +37,11 @@ def site(database_url: str) -> Iterator[Site]:
         yield found
 
 
-def subnet(site: Site, network: str, net: str, *, by: int = 0) -> Any:
+def subnet(site: Site, network: str, net: str, *, by: int = 0, who: str = "alice") -> Any:
     """Ask for a subnet on this network of the cloud."""
     names = {"neutron_net_id": net, "neutron_subnet_id": net}
     answer = site.clients[by].call(
-        "alice",
+        who,
         "POST",
         f"/v2/share-networks/{network}/subnets",
         version="2.70",
@@ -58,9 +58,9 @@ def added(site: Site, network: str, net: str) -> str:
     return str(answer.json["share_network_subnet"]["id"])
 
 
-def remove(site: Site, network: str, subnet_id: str, *, by: int = 0) -> Any:
+def remove(site: Site, network: str, subnet_id: str, *, by: int = 0, who: str = "alice") -> Any:
     """Ask to remove a subnet."""
-    return site.call("alice", "DELETE", f"/share-networks/{network}/subnets/{subnet_id}", by=by)
+    return site.call(who, "DELETE", f"/share-networks/{network}/subnets/{subnet_id}", by=by)
 
 
 def check(site: Site) -> None:

@@ -30,6 +30,15 @@ _FULL = union_all(
 """Which tables have rows: asked at once."""
 
 
+def empty(db: Database) -> None:
+    """No table has a row."""
+    with db.write() as tx:
+        full = set(tx.execute(_FULL).scalars())
+        for table in reversed(TABLES):
+            if table.name in full:
+                tx.execute(table.delete())
+
+
 def wanted() -> list[str]:
     """The kinds to test on: all, or those that the environment names."""
     found = [item.strip() for item in os.environ.get(VARIABLE, ",".join(KINDS)).split(",")]
@@ -73,11 +82,7 @@ class Databases:
     def give_back(self, kind: str, url: str) -> None:
         """Empty it, for the next test: making the tables anew takes seconds on MariaDB."""
         db = Database(url)
-        with db.write() as tx:
-            full = set(tx.execute(_FULL).scalars())
-            for table in reversed(TABLES):
-                if table.name in full:
-                    tx.execute(table.delete())
+        empty(db)
         db.close()
         self._unused[kind].append(url)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -42,8 +43,8 @@ class Deployment:
         self._url = database_url
         self._processes: dict[str, subprocess.Popen[str]] = {}
 
-    def start(self, name: str) -> None:
-        """Start a process; an API is listening when this returns."""
+    def start(self, name: str, **environment: str) -> None:
+        """Start a process, with more in its environment; an API is listening on return."""
         command = name.rstrip("0123456789")
         with (self.folder / f"{name}.log").open("a") as log:
             process = subprocess.Popen(
@@ -51,6 +52,7 @@ class Deployment:
                 stdout=subprocess.PIPE if command == "api" else log,
                 stderr=log,
                 text=True,
+                env={**os.environ, **environment},
             )
         self._processes[name] = process
         if process.stdout is not None:
@@ -153,6 +155,13 @@ class Tenant:
         self.shares[share_id] = 1
         return share_id
 
+    def extend(self, share_id: str) -> None:
+        """Ask for a GiB more of a share that is available."""
+        size = self.shares[share_id] + 1
+        action = {"extend": {"new_size": size}}
+        self.ask("POST", f"/shares/{share_id}/action", action, status=202)
+        self.shares[share_id] = size
+
     def delete(self, share_id: str) -> None:
         """Ask for a share to go."""
         self.ask("DELETE", f"/shares/{share_id}", status=202)
@@ -161,8 +170,12 @@ class Tenant:
 
     def statuses(self) -> dict[str, str]:
         """The status of every share that is there."""
+        return {share_id: status for share_id, (status, _) in self.states().items()}
+
+    def states(self) -> dict[str, tuple[str, int]]:
+        """Status and size of every share that is there."""
         found = self.ask("GET", "/shares/detail?limit=1000")["shares"]
-        return {item["id"]: item["status"] for item in found}
+        return {item["id"]: (item["status"], item["size"]) for item in found}
 
 
 def ask(method: str, url: str, body: Any, headers: dict[str, str]) -> tuple[int, Any, Message]:

@@ -23,7 +23,7 @@ def serving(file: Path, log: Path) -> Iterator[tuple[str, str]]:
             text=True,
         )
     try:
-        yield _wait(process, log)
+        yield announced(process, log)
     finally:
         process.terminate()
         try:
@@ -33,7 +33,8 @@ def serving(file: Path, log: Path) -> Iterator[tuple[str, str]]:
             process.communicate()
 
 
-def _wait(process: subprocess.Popen[str], log: Path) -> tuple[str, str]:
+def announced(process: subprocess.Popen[str], log: Path) -> tuple[str, str]:
+    """The URL that a service listens on, once it does, and the password that it printed."""
     password = ""
     assert process.stdout is not None
     for line in process.stdout:

@@ -5,60 +5,146 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import abaca
 from abaca import steps
+from abaca.testing.databases import SERVERS, DatabaseServer
 from abaca.torture import points
 from abaca.torture.cases import CASES, ELSEWHERE, operation_of
-from abaca.torture.disasters import EVERYWHERE, ON_SQLITE, Disaster, tried
+from abaca.torture.disasters import (
+    EVERYWHERE,
+    ON_LINUX,
+    ON_SMALL,
+    ON_SQLITE,
+    ON_VOLUME,
+    Disaster,
+    Refusal,
+    of_server,
+    site_url,
+    small_database,
+    tried,
+)
 from abaca.torture.fake_site import fake_site
+from abaca.torture.linux_site import linux_site
 from abaca.torture.operations import OPERATIONS
 from abaca.torture.programme import Programme
 from abaca.torture.report import Report
 from abaca.torture.run import Choice
 from abaca.torture.trial import PROJECTS, Trials
+from support.databases import Databases, main
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("torture")]
 SOURCES = Path(abaca.__file__).parent
 SEED = 1
 
 
-def torture(phase: str, seconds: float) -> Report:
-    """Some of it, on SQLite; always the same for the same seed, as far as time allows."""
-    report = Report(seed=SEED, database="sqlite")
+@pytest.fixture(scope="module")
+def server(databases: Databases) -> DatabaseServer | None:
+    """The database server of this run of the tests; None: SQLite."""
+    return databases.server(main()) if main() in SERVERS else None
+
+
+@contextmanager
+def database(databases: Databases) -> Iterator[str | None]:
+    """The URL of a database for a site; None: SQLite, where the site likes it."""
+    if main() == "sqlite":
+        yield None
+        return
+    url = site_url(databases.server(main()), main())
+    yield url
+    databases.server(main()).drop(url)
+
+
+def torture(server: DatabaseServer | None, phase: str, seconds: float) -> Report:
+    """Some of it; always the same for the same seed, as far as time allows."""
+    report = Report(seed=SEED, database=main())
     Programme(
         report=report,
-        database="sqlite",
+        database=main(),
         chance=random.Random(SEED),  # noqa: S311 - to be had again
         choice=Choice(),
+        server=server,
     ).run(seconds, [phase])
     return report
 
 
-def test_killed_anywhere_it_ends_well() -> None:
+def test_killed_anywhere_it_ends_well(server: DatabaseServer | None) -> None:
     """Nothing is stuck, leaked or lost, at whichever fault points there was time for."""
-    report = torture("kill", 10)
+    report = torture(server, "kill", 8)
     assert [f"{item.kind}: {item.where}\n{item.text}" for item in report.findings] == []
     assert report.by_kind["killed"] >= 1
 
 
 @pytest.fixture(scope="module")
-def trials() -> Iterator[Trials]:
-    """Quick storage, SQLite."""
-    with fake_site(None, PROJECTS) as site:
+def trials(databases: Databases) -> Iterator[Trials]:
+    """Quick storage."""
+    with database(databases) as url, fake_site(url, PROJECTS) as site:
         made = Trials(site=site)
         made.begin()
         yield made
 
 
-@pytest.mark.parametrize("disaster", [*EVERYWHERE, *ON_SQLITE], ids=lambda item: item.name)
-def test_disasters_end_well(trials: Trials, disaster: Disaster) -> None:
-    """A share server and a share are made, and go, though this happens meanwhile."""
+HERE = ("database read-only", "database locked" if main() == "sqlite" else "database killed")
+"""What may happen to the database."""
+
+
+@pytest.mark.parametrize("name", [*(item.name for item in EVERYWHERE), *HERE])
+def test_disasters_end_well(trials: Trials, server: DatabaseServer | None, name: str) -> None:
+    """A share server and a share are made, though this happens meanwhile."""
+    here = ON_SQLITE if server is None else of_server(server, main())
+    attempt(trials, next(item for item in (*EVERYWHERE, *here) if item.name == name))
+
+
+def attempt(trials: Trials, disaster: Disaster | Refusal, backend: str = "flat") -> None:
+    """It happens while a share server and a share are made."""
     found = {(setting.backend, name): attempt for setting, name, attempt in tried(trials, disaster)}
-    found["flat", "create"]()
+    found[backend, "create"]()
+
+
+@pytest.mark.sqlite
+@pytest.mark.dataplane
+def test_a_full_database_ends_well() -> None:
+    """SQLite's file system is full for a while."""
+    with small_database() as url, fake_site(url, PROJECTS) as site:
+        made = Trials(site=site)
+        made.begin()
+        attempt(made, *ON_SMALL)
+
+
+@pytest.fixture(scope="module")
+def real(databases: Databases) -> Iterator[Trials]:
+    """Real storage and networks; storage that can be filled up."""
+    with database(databases) as url, linux_site(url, PROJECTS, small=True) as site:
+        made = Trials(site=site)
+        made.begin()
+        yield made
+
+
+@pytest.mark.dataplane
+@pytest.mark.parametrize("disaster", [*ON_LINUX, *ON_VOLUME], ids=lambda item: item.name)
+def test_disasters_of_real_storage_end_well(real: Trials, disaster: Disaster | Refusal) -> None:
+    """NFS servers die while a share is made; there is no room for one."""
+    attempt(real, disaster, "managed" if isinstance(disaster, Disaster) else "flat")
+
+
+@pytest.mark.dataplane
+def test_killed_with_real_storage_it_ends_well(real: Trials) -> None:
+    """Namespaces, links, mounts, images, daemons and rows are as after an undisturbed run."""
+    step = "server.create.nfs"
+    setting = next(item for item in real.site.settings if item.backend == CASES[step][0])
+    assert real.killed(operation_of(step), setting, f"{step}:after")
+
+
+def test_a_storm_ends_well(server: DatabaseServer | None) -> None:
+    """Everything that was accepted while managers were killed comes to be, and goes."""
+    report = torture(server, "storm", 3)
+    assert [f"{item.kind}: {item.where}\n{item.text}" for item in report.findings] == []
+    assert report.by_kind["storms"] == 1
+    assert report.by_kind["operations of storms"] >= 1
 
 
 def test_paused_past_their_leases_they_change_nothing(trials: Trials) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
 
 from abaca.db import clock
+from abaca.db.database import Database, Tx
+from abaca.errors import DatabaseUnavailable
+from abaca.work.worker import SET_BACK
 from support.task_queue import FAST, Gate, Queue, Script
 
 pytestmark = pytest.mark.every_database
@@ -69,3 +73,43 @@ def test_live_leases_stay(tasks: Queue):
     gate.open.set()
     tasks.until_empty()
     assert len(script.runs) == 1
+
+
+class NoSetBack(Database):
+    """Does not commit the first answer to a clock that was set back."""
+
+    refused = 0
+
+    @contextmanager
+    def write(self, name: str = "") -> Iterator[Tx]:
+        """As ever, but for that one."""
+        with super().write(name) as tx:
+            yield tx
+            if name == SET_BACK and not self.refused:
+                self.refused += 1
+                raise DatabaseUnavailable("gone for a moment")
+
+
+def test_what_was_not_written_is_done_again(tasks: Queue, database_url: str):
+    """The database fails at that moment: what waits for the old time is found all the same."""
+    tasks.put("a")
+    clock.jump(-HOUR)
+    script = Script()
+    with closing(NoSetBack(database_url)) as db:
+        other = Queue(db)
+        other.work(script)
+        other.until_empty()
+        other.stop()
+        assert db.refused == 1
+    assert [item.resource_id for item in script.runs] == ["a"]
+
+
+def test_what_others_put_off_stays_put_off(tasks: Queue):
+    """A pool that starts has its own tasks looked at, and leaves other backends' alone."""
+    tasks.put("theirs", to="node2@b1", delay=HOUR)
+    tasks.put("mine", delay=HOUR)
+    before = {task.resource_id: task.due_at for task in tasks.every()}
+    tasks.work(Script())
+    tasks.until(lambda: len(tasks.every()) == 1)
+    (left,) = tasks.every()
+    assert (left.resource_id, left.due_at) == ("theirs", before["theirs"])

@@ -23,7 +23,7 @@ import structlog
 
 from abaca.api import microversion
 from abaca.api.auth import Authenticator, Caller
-from abaca.api.observation import add_observation, straight_from_this_host
+from abaca.api.observation import add_observation
 from abaca.api.policy import Policy
 from abaca.api.reading import read_json
 from abaca.api.rendering import write_error, write_json
@@ -77,7 +77,7 @@ def make_app(
     current = current or CurrentSettings(settings)
     api = _Api(db, settings, authenticator, policy, Table(routes), current)
     app.add_sink(api, "/v2/")
-    add_observation(app, db, may_know=api.is_here, is_admin=api.is_admin)
+    add_observation(app, db, is_admin=api.is_admin)
     return app
 
 
@@ -124,10 +124,6 @@ class _Api:
         if target.body is not None:
             request.body = target.body.parse(raw, ctx.version)
         _write(resp, self._handle(target, request), target.status)
-
-    def is_here(self, req: falcon.Request) -> bool:
-        """Whether the caller is on this host."""
-        return straight_from_this_host(req, self.settings)
 
     def is_admin(self, req: falcon.Request) -> bool:
         """Whether the caller sends along what proves to be an administrator."""

@@ -13,6 +13,7 @@ from abaca.api.paging import page
 from abaca.api.policy import ADMIN, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route, action
+from abaca.api.shares import old_rules_status, old_status
 from abaca.db import export_locations
 from abaca.db import share_instances as db
 from abaca.db.database import Tx
@@ -40,7 +41,8 @@ VIEW: View[Shown] = View(
     (
         Field("id", lambda s: s.share.instance.id),
         Field("share_id", lambda s: s.share.id),
-        Field("status", lambda s: str(s.share.instance.status)),
+        Field("status", lambda s: old_status(s.share), until=V(2, 53)),
+        Field("status", lambda s: str(s.share.instance.status), since=V(2, 54)),
         Field("host", lambda s: s.share.instance.full_host),
         Field("availability_zone", lambda s: s.share.instance.availability_zone),
         Field("share_network_id", lambda s: s.share.effective_share_network_id),
@@ -50,8 +52,14 @@ VIEW: View[Shown] = View(
         Field("export_locations", lambda s: list(s.paths), until=V(2, 8)),
         Field(
             "access_rules_status",
-            lambda s: str(s.share.instance.access_rules_status),
+            lambda s: old_rules_status(s.share),
             since=V(2, 10),
+            until=V(2, 27),
+        ),
+        Field(
+            "access_rules_status",
+            lambda s: str(s.share.instance.access_rules_status),
+            since=V(2, 28),
         ),
         Field("replica_state", lambda _: None, since=V(2, 11)),
         Field("share_type_id", lambda s: s.share.share_type_id, since=V(2, 22)),

@@ -15,6 +15,7 @@ from abaca.api.share_metadata import guard
 from abaca.db.shares import ShareQuery
 from abaca.errors import BadRequest, NotFound
 from abaca.model.page import Slice
+from abaca.model.share import Share
 from abaca.share import extra_specs, shares
 from abaca.share.choices import Defaults
 from abaca.share.create import NewShare
@@ -31,15 +32,15 @@ SEE_SERVER = "share:list_by_share_server_id"
 SEE_SPECS = "share_types_extra_spec:index"
 
 
-def _old_status(item: ShownShare) -> str:
+def old_status(share: Share) -> str:
     """Before 2.54 a share that is made from a snapshot is just creating."""
-    status = item.share.instance.status
+    status = share.instance.status
     return str(ShareStatus.CREATING if status is ShareStatus.CREATING_FROM_SNAPSHOT else status)
 
 
-def _old_rules_status(item: ShownShare) -> str:
+def old_rules_status(share: Share) -> str:
     """Before 2.28 rules in motion are out of sync."""
-    status = item.share.instance.access_rules_status
+    status = share.instance.access_rules_status
     return "out_of_sync" if status is AccessRulesStatus.SYNCING else str(status)
 
 
@@ -55,7 +56,7 @@ VIEW: View[ShownShare] = View(
         Field("name", lambda s: s.share.name, in_summary=True),
         Field("description", lambda s: s.share.description),
         Field("size", lambda s: s.share.size),
-        Field("status", _old_status, until=V(2, 53)),
+        Field("status", lambda s: old_status(s.share), until=V(2, 53)),
         Field("status", lambda s: str(s.share.instance.status), since=V(2, 54)),
         Field("availability_zone", lambda s: s.share.instance.availability_zone),
         Field("created_at", lambda s: s.share.created_at),
@@ -79,7 +80,12 @@ VIEW: View[ShownShare] = View(
         Field("consistency_group_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
         Field("source_cgsnapshot_member_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
         Field("task_state", lambda _: None, since=V(2, 5)),
-        Field("access_rules_status", _old_rules_status, since=V(2, 10), until=V(2, 27)),
+        Field(
+            "access_rules_status",
+            lambda s: old_rules_status(s.share),
+            since=V(2, 10),
+            until=V(2, 27),
+        ),
         Field(
             "access_rules_status",
             lambda s: str(s.share.instance.access_rules_status),

@@ -60,8 +60,8 @@ SERVICE: tuple[cfg.Opt, ...] = (
         "metrics_listen",
         help="ADDRESS:PORT on which this process answers /metrics and /healthcheck with all "
         "details, without asking who calls: an address that only monitoring reaches. Each process "
-        "needs a port of its own; port 0 is any free one, printed at start. By default none; the "
-        "API answers callers on its own host on its own port.",
+        "needs a port of its own; port 0 is any free one, printed at start. By default none; on "
+        "the API's own port they are for administrators' tokens.",
         sample_default="127.0.0.1:8787",
     ),
     cfg.ListOpt(

@@ -8,12 +8,13 @@ address that is taken alone, in the new ranges or not.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, insert, select, update
 
 from abaca.db.database import Tx
 from abaca.db.tables import address_gaps as gaps
@@ -36,6 +37,25 @@ class Spec(msgspec.Struct, frozen=True, array_like=True):
         """True if the pool may hand the address out."""
         return ipam.contains(self.ranges, address) and address not in self.reserved
 
+    @property
+    def kept(self) -> int:
+        """How many addresses of the ranges are never handed out."""
+        return sum(ipam.contains(self.ranges, item) for item in set(self.reserved))
+
+    @property
+    def size(self) -> int:
+        """How many may be handed out."""
+        return ipam.size(self.ranges) - self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is free in a pool, in addresses."""
+
+    free: int = 0
+    resting: int = 0
+    """Of the free ones those that were freed after some time."""
+
 
 def spec_of(ranges: Sequence[tuple[IPAddress, IPAddress]], reserved: Collection[IPAddress]) -> Spec:
     """The one form of what a plugin says of a pool."""
@@ -49,6 +69,33 @@ def spec_of(ranges: Sequence[tuple[IPAddress, IPAddress]], reserved: Collection[
 def read(tx: Tx, pool: str) -> Spec | None:
     """What the pool's gaps were made for; None if there are none yet."""
     return _decoded(tx.scalar(select(pools.c.spec).where(pools.c.pool == pool)))
+
+
+def every(tx: Tx) -> dict[str, Spec]:
+    """What the gaps of each pool were made for; without those that have none that hold."""
+    rows = tx.execute(select(pools.c.pool, pools.c.spec).where(pools.c.spec != ""))
+    return {row.pool: msgspec.json.decode(row.spec, type=Spec) for row in rows}
+
+
+def rooms(tx: Tx, since: datetime) -> dict[str, Room]:
+    """What the gaps of each pool have, and how much of it was freed after that time.
+
+    What was freed is counted by the database: there is a row for each such address. Of those
+    never used there are few rows, whose numbers it can't take apart.
+    """
+    rested = func.sum(case((gaps.c.freed_at > since, 1), else_=0)).label("resting")
+    freed = (
+        select(gaps.c.pool, func.count().label("free"), rested)
+        .where(gaps.c.freed_at > NEVER)
+        .group_by(gaps.c.pool)
+    )
+    found = {row.pool: Room(int(row.free), int(row.resting)) for row in tx.execute(freed)}
+    never = select(gaps.c.pool, gaps.c.first, gaps.c.last).where(gaps.c.freed_at == NEVER)
+    for row in tx.execute(never):
+        room = found.get(row.pool, Room())
+        width = int(row.last, 16) - int(row.first, 16) + 1
+        found[row.pool] = Room(room.free + width, room.resting)
+    return found
 
 
 def lock(tx: Tx, pool: str) -> Spec | None:

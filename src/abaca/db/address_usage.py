@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import func, select, update
 
 from abaca.db import address_gaps
+from abaca.db.address_gaps import Room, Spec
 from abaca.db.database import Database, Tx
 from abaca.db.foreign_addresses import ANSWERED, IMPORTED
 from abaca.db.tables import address_pools, addresses, now
-from abaca.network import ipam
 from abaca.network.plugin import AddressPool, IPAddress, Label
+
+FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,31 +75,45 @@ def measure(
     """The usage, from all that is taken, and when each address was freed that is free now."""
     rows = list(taken)
     spec = address_gaps.spec_of(pool.ranges, pool.reserved)
-    everything = ipam.size(spec.ranges)
-    reserved = sum(ipam.contains(spec.ranges, item) for item in set(spec.reserved))
-    size = everything - reserved
     inside = {row.address for row in rows if spec.has(row.address)}
-    held = [row for row in rows if row.label is not None]
-    reasons = [row.reason for row in rows if row.label is None]
-    free = size - len(inside)
+    return _usage(
+        pool,
+        spec,
+        Counter(_state(row.label, row.reason) for row in rows),
+        outside=sum(row.label is not None and row.address not in inside for row in rows),
+        room=Room(
+            free=spec.size - len(inside),
+            resting=sum(
+                spec.has(address) and address not in inside and _rests(pool, freed, at)
+                for address, freed in released.items()
+            ),
+        ),
+    )
+
+
+def _state(label: str | None, reason: str | None) -> str:
+    return label or reason or FORGOTTEN
+
+
+def _usage(
+    pool: AddressPool, spec: Spec, counts: Mapping[str, int], *, outside: int, room: Room
+) -> PoolUsage:
+    size, user, admin = spec.size, counts.get(Label.USER, 0), counts.get(Label.ADMIN, 0)
     return PoolUsage(
         network=pool.network,
         pool=pool.name,
         size=size,
-        used=len(held),
-        user=sum(row.label is Label.USER for row in held),
-        admin=sum(row.label is Label.ADMIN for row in held),
-        outside=sum(row.address not in inside for row in held),
-        free=free,
-        resting=sum(
-            spec.has(address) and address not in inside and _rests(pool, freed, at)
-            for address, freed in released.items()
-        ),
-        reserved=reserved,
-        answered=reasons.count(ANSWERED),
-        imported=reasons.count(IMPORTED),
-        forgotten=reasons.count(None),
-        percent=round(100 * (size - free) / size, 1) if size else 0.0,
+        used=user + admin,
+        user=user,
+        admin=admin,
+        outside=outside,
+        free=room.free,
+        resting=room.resting,
+        reserved=spec.kept,
+        answered=counts.get(ANSWERED, 0),
+        imported=counts.get(IMPORTED, 0),
+        forgotten=counts.get(FORGOTTEN, 0),
+        percent=round(100 * (size - room.free) / size, 1) if size else 0.0,
         warn_percent=pool.warn_percent,
     )
 
@@ -108,9 +125,21 @@ def _rests(pool: AddressPool, freed: datetime, at: datetime) -> bool:
 def usage(db: Database, known: Collection[AddressPool], *, others: bool = True) -> list[PoolUsage]:
     """Of the known pools, as they are now, and of all others, as they were when last used."""
     with db.read() as tx:
-        pools = {name: _recorded(tx, name) for name in _names(tx)} if others else {}
+        specs = address_gaps.every(tx)
+        pools = {name: _recorded(name, specs.get(name)) for name in _names(tx)} if others else {}
         pools |= {item.name: item for item in known}
-        found = [_usage(tx, item) for item in pools.values()]
+        at = now()
+        pauses = {item.rest_seconds for item in pools.values()}
+        rooms = {each: address_gaps.rooms(tx, at - timedelta(seconds=each)) for each in pauses}
+        counts = _counts(tx)
+        found = []
+        for name, pool in pools.items():
+            there, room = counts[name], rooms[pool.rest_seconds].get(name, Room())
+            spec = address_gaps.spec_of(pool.ranges, pool.reserved)
+            if spec == specs.get(name) and spec.size == room.free + there.total():
+                found.append(_usage(pool, spec, there, outside=0, room=room))
+            else:
+                found.append(_walked(tx, pool, at))
     return sorted(found, key=lambda item: (item.network, item.pool))
 
 
@@ -118,8 +147,7 @@ def _names(tx: Tx) -> list[str]:
     return list(tx.execute(select(addresses.c.pool).union(select(address_pools.c.pool))).scalars())
 
 
-def _recorded(tx: Tx, name: str) -> AddressPool:
-    spec = address_gaps.read(tx, name)
+def _recorded(name: str, spec: Spec | None) -> AddressPool:
     if spec is None:
         return AddressPool(name=name, network=name, cidr=None, ranges=(), reserved=frozenset())
 
@@ -135,7 +163,18 @@ def _recorded(tx: Tx, name: str) -> AddressPool:
     )
 
 
-def _usage(tx: Tx, pool: AddressPool) -> PoolUsage:
+def _counts(tx: Tx) -> defaultdict[str, Counter[str]]:
+    """What is taken in each pool, by state."""
+    column = addresses.c
+    by = (column.pool, column.label, column.reason)
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in tx.execute(select(*by, func.count().label("number")).group_by(*by)):
+        found[row.pool][_state(row.label, row.reason)] += int(row.number)
+    return found
+
+
+def _walked(tx: Tx, pool: AddressPool, at: datetime) -> PoolUsage:
+    """Address by address: its ranges have changed, or some that are taken are outside them."""
     columns = (addresses.c.address, addresses.c.label, addresses.c.reason)
     rows = tx.execute(select(*columns).where(addresses.c.pool == pool.name))
     taken = [
@@ -146,23 +185,27 @@ def _usage(tx: Tx, pool: AddressPool) -> PoolUsage:
         )
         for row in rows
     ]
-    return measure(pool, taken, address_gaps.released(tx, pool.name), now())
+    return measure(pool, taken, address_gaps.released(tx, pool.name), at)
 
 
 def crossings(db: Database, found: Sequence[PoolUsage]) -> list[PoolUsage]:
     """Those that have become nearly full since anybody looked; each crossing is told once."""
-    crossed = []
-    for item in found:
-        column = address_pools.c.filled_at
-        before = column.is_(None) if item.nearly_full else column.is_not(None)
-        where = and_(address_pools.c.pool == item.pool, before)
-        with db.read() as tx:
-            if tx.execute(select(address_pools.c.pool).where(where)).first() is None:
-                continue
-        stamp = now() if item.nearly_full else None
-        with db.write() as tx:
-            # Of several who look at once, one changes it.
-            changed = tx.execute(update(address_pools).where(where).values(filled_at=stamp))
-            if changed.rowcount and item.nearly_full:
-                crossed.append(item)
-    return crossed
+    column = address_pools.c
+    with db.read() as tx:
+        rows = tx.execute(select(column.pool, column.filled_at)).all()
+    before = {row.pool: row.filled_at is not None for row in rows}
+    changed = [item for item in found if before.get(item.pool) is not item.nearly_full]
+    changed = [item for item in changed if item.pool in before]
+    if not changed:
+        return []
+    with db.write() as tx:
+        return [item for item in changed if _crosses(tx, item) and item.nearly_full]
+
+
+def _crosses(tx: Tx, item: PoolUsage) -> bool:
+    """Of several who look at once, one changes it."""
+    column = address_pools.c
+    before = column.filled_at.is_(None) if item.nearly_full else column.filled_at.is_not(None)
+    stamp = now() if item.nearly_full else None
+    which = update(address_pools).where(column.pool == item.pool, before)
+    return bool(tx.execute(which.values(filled_at=stamp)).rowcount)

@@ -157,7 +157,7 @@ class DatabaseLedger:
             foreign_addresses.readmit(tx, pool, addresses, reasons, self._clock())
 
     def take_these(self, pool: str, wanted: Mapping[IPAddress, Claim]) -> None:
-        """Give exactly these, or AllocationConflict; a forgotten address may be taken again."""
+        """Give exactly these, or AllocationConflict; whatever is nobody's may be taken."""
 
         def work(tx: Tx) -> None:
             spec = address_gaps.lock(tx, pool)
@@ -184,12 +184,8 @@ class DatabaseLedger:
         row = tx.execute(select(addresses).where(where)).one_or_none()
         if row is not None and row.owner is not None:
             raise AllocationConflict(f"pool {pool}: {address} belongs to {row.owner}")
-        if row is not None and row.reason == foreign_addresses.IMPORTED:
-            raise AllocationConflict(
-                f"pool {pool}: {address} is on the list of addresses that others use ({row.who}): "
-                "take it off first"
-            )
         if row is not None:
+            # Forgotten, or somebody else's as was thought: it is this server's that has it.
             free = {"reason": None, "who": None, "taken_at": self._clock()}
             tx.execute(update(addresses).where(where).values(**free, **_columns(claim)))
             return

@@ -7,15 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-import msgspec
 from sqlalchemy import ColumnElement, Table, case, func, select
 
-from abaca.db import findings, pools, services
+from abaca.db import address_gaps, findings, pools, services
 from abaca.db.clock import read_clock
 from abaca.db.database import Tx
 from abaca.db.tables import (
-    address_gaps,
-    address_pools,
     addresses,
     allocations,
     now,
@@ -29,8 +26,6 @@ from abaca.model.pool import Pool, Service
 
 REST = timedelta(minutes=10)
 """For so long a freed address counts as resting: the default of address_rest_seconds."""
-_Spec = tuple[int, list[tuple[int, int]], list[int]]
-"""Of a pool, as the ledger keeps it: IP version, ranges, reserved addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +76,10 @@ def _by(tx: Tx, table: Table, column: ColumnElement[str]) -> dict[str, int]:
     return {row.name: int(row.number) for row in rows}
 
 
-def leases_expired(tx: Tx) -> int:
-    """Leases on tasks that ran out and were not taken over yet."""
+def leases_expired(tx: Tx, *, seconds: float = 0.0) -> int:
+    """Leases on tasks that ran out (so long ago) and were not taken over yet."""
     clock, column = read_clock(tx), tasks.c
-    late = (column.lease_until < clock.now) | (column.lease_epoch != clock.epoch)
+    late = (column.lease_until < clock.now - seconds) | (column.lease_epoch != clock.epoch)
     statement = select(func.count()).where(column.running_lane.is_not(None), late)
     return int(tx.scalar(statement))
 
@@ -117,13 +112,11 @@ def _addresses(tx: Tx) -> dict[tuple[str, str], int]:
     for row in tx.execute(select(*sort, func.count().label("number")).group_by(*sort)):
         state = "used" if row.owned else row.reason or "forgotten"
         found[_owner(row.pool), state] += int(row.number)
-    rested = now() - REST
-    gaps = address_gaps.c
-    for row in tx.execute(select(gaps.pool, gaps.first, gaps.last, gaps.freed_at)):
-        state = "resting" if row.freed_at > rested else "free"
-        found[_owner(row.pool), state] += int(row.last, 16) - int(row.first, 16) + 1
-    for row in tx.execute(select(address_pools.c.pool, address_pools.c.spec)):
-        found[_owner(row.pool), "reserved"] += _reserved(row.spec)
+    for pool, room in address_gaps.rooms(tx, now() - REST).items():
+        found[_owner(pool), "free"] += room.free - room.resting
+        found[_owner(pool), "resting"] += room.resting
+    for pool, spec in address_gaps.every(tx).items():
+        found[_owner(pool), "reserved"] += spec.kept
     return dict(found)
 
 
@@ -131,11 +124,3 @@ def _owner(pool: str) -> str:
     """The network section whose pool it is; ``tenants`` of networks that sections share."""
     kind, _, rest = pool.partition(":")
     return rest.partition("/")[0] if kind in {"flat", "made"} else "tenants"
-
-
-def _reserved(spec: str) -> int:
-    """How many addresses inside the ranges are never given out; 0 while these are made anew."""
-    if not spec:
-        return 0
-    _, ranges, reserved = msgspec.json.decode(spec, type=_Spec)
-    return sum(any(first <= item <= last for first, last in ranges) for item in reserved)

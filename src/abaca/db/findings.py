@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from abaca.db.database import Tx
 from abaca.db.paging import fetch
 from abaca.db.tables import findings, new_id, now
-from abaca.model.finding import Direction, Discrepancy, Finding, FindingCount, FindingState
+from abaca.model.finding import (
+    NOBODY_KNOWS,
+    STRANGE_SERVER,
+    Direction,
+    Discrepancy,
+    Finding,
+    FindingCount,
+    FindingState,
+)
 from abaca.model.page import Page, Slice
 
+T = TypeVar("T")
 MOST = 1000
 """So many of one backend are kept; where there are more, something greater is wrong."""
 REPAIRED_KEPT = timedelta(days=7)
@@ -112,17 +121,22 @@ def replace(
     """
     stamp = now()
     known = {item.key: item for item in of_host(tx, host)}
-    wanted = {item.key: item for item in sorted(map(_short, seen), key=lambda item: item.key)}
+    wanted = {item.key: item for item in sorted(map(_short, seen), key=_rank)}
     wanted = dict(list(wanted.items())[:MOST])
     gone = [item.id for key, item in known.items() if key not in wanted and _over(item, knows)]
-    for first in range(0, len(gone), BATCH):
-        tx.execute(delete(findings).where(findings.c.id.in_(gone[first : first + BATCH])))
+    for some in _batches(gone):
+        tx.execute(delete(findings).where(findings.c.id.in_(some)))
     rows = [_row(host, item, stamp) for key, item in wanted.items() if key not in known]
     if rows:
         tx.execute(insert(findings), rows)
     for key in wanted.keys() & known.keys():
         _see_again(tx, known[key], wanted[key].detail, stamp, confirm_after)
     return [item for item in of_host(tx, host) if item.state is FindingState.FOUND]
+
+
+def _rank(item: Discrepancy) -> tuple[bool, tuple[str, str, str]]:
+    """What keeps other things from being removed is never the one that is left out."""
+    return (item.kind, item.direction) not in {STRANGE_SERVER, NOBODY_KNOWS}, item.key
 
 
 def _over(item: Finding, knows: Callable[[str], bool]) -> bool:
@@ -145,15 +159,28 @@ def repaired(tx: Tx, host: str, what: Collection[Discrepancy]) -> None:
     """These were repaired, whether an earlier look had seen them or not."""
     stamp = now()
     known = {item.key: item for item in of_host(tx, host)}
-    for item in {item.key: item for item in map(_short, what)}.values():
-        if item.key in known:
-            tx.execute(
-                update(findings)
-                .where(findings.c.id == known[item.key].id)
-                .values(repaired_at=stamp, last_seen=stamp)
-            )
-        elif len(known) < 2 * MOST:
-            tx.execute(insert(findings), [{**_row(host, item, stamp), "repaired_at": stamp}])
+    done = {item.key: item for item in map(_short, what)}
+    ids = [known[key].id for key in done if key in known]
+    for some in _batches(ids):
+        change = update(findings).where(findings.c.id.in_(some))
+        tx.execute(change.values(repaired_at=stamp, last_seen=stamp))
+    rows = [
+        {**_row(host, item, stamp), "repaired_at": stamp}
+        for key, item in done.items()
+        if key not in known
+    ]
+    for batch in _batches(rows[: max(0, 2 * MOST - len(known))]):
+        tx.execute(insert(findings), batch)
+
+
+def _batches(items: list[T]) -> Iterator[list[T]]:
+    for first in range(0, len(items), BATCH):
+        yield items[first : first + BATCH]
+
+
+def key_of(item: Discrepancy) -> tuple[str, str, str]:
+    """By what `Finding.key` it is known here: a very long name is cut."""
+    return _short(item).key
 
 
 def purge(tx: Tx) -> int:

@@ -2,7 +2,8 @@
 
 They are rows of the ledger without an owner, so nobody is given them. Those that
 answered come back when nobody answers any more; those of a list when they are
-taken off it.
+taken off it. A row with an owner is a server's, whatever else it says: Abaca of an
+older release, which may run beside this one, does not clear the reason.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db import address_gaps
@@ -46,7 +48,7 @@ def put_aside(tx: Tx, pool: str, answered: Mapping[IPAddress, str], at: datetime
     """Nobody holds those that are tentative, or aside already, and nobody gets them."""
     address_gaps.lock(tx, pool)
     for address, who in answered.items():
-        which = or_(addresses.c.tentative.is_(True), addresses.c.reason == ANSWERED)
+        which = or_(addresses.c.tentative.is_(True), _kept_out({ANSWERED}))
         tx.execute(
             update(addresses)
             .where(addresses.c.pool == pool, addresses.c.address == str(address), which)
@@ -59,7 +61,7 @@ def aside(tx: Tx, pool: str, older_than: datetime) -> set[IPAddress]:
     found = tx.execute(
         select(addresses.c.address).where(
             addresses.c.pool == pool,
-            addresses.c.reason == ANSWERED,
+            _kept_out({ANSWERED}),
             addresses.c.taken_at < older_than,
         )
     )
@@ -73,10 +75,14 @@ def readmit(
     spec = address_gaps.lock(tx, pool)
     texts: list[str] = []
     for part in _batches(items):
-        where = and_(_these(pool, part), addresses.c.reason.in_(sorted(reasons)))
+        where = and_(_these(pool, part), _kept_out(reasons))
         texts += tx.execute(select(addresses.c.address).where(where)).scalars()
     address_gaps.free(tx, pool, spec, texts, at)
     return len(texts)
+
+
+def _kept_out(reasons: Collection[str]) -> ColumnElement[bool]:
+    return and_(addresses.c.owner.is_(None), addresses.c.reason.in_(sorted(reasons)))
 
 
 def _these(pool: str, items: Collection[IPAddress]) -> ColumnElement[bool]:
@@ -92,7 +98,7 @@ class ForeignAddresses:
 
     def listed(self, pools: Collection[str] | None = None) -> list[ForeignAddress]:
         """Those of these pools, or of all, by pool and address."""
-        where: ColumnElement[bool] = addresses.c.reason.is_not(None)
+        where = _kept_out({ANSWERED, IMPORTED})
         if pools is not None:
             where = and_(where, addresses.c.pool.in_(sorted(pools)))
         with self._database.read() as tx:
@@ -111,33 +117,39 @@ class ForeignAddresses:
     def keep_out(self, wanted: Mapping[str, Mapping[IPAddress, str]]) -> dict[IPAddress, str]:
         """Keep these out, by pool, with who uses each; or nothing, if share servers hold some.
 
-        Returns those, and who holds them. What is kept out already gets the new words.
+        Returns those, and who holds them. What is kept out already gets the new words, but
+        for forgotten addresses: their servers run, so nothing may let them in.
         """
         for _ in range(ATTEMPTS):
             try:
                 with self._database.write() as tx:
-                    held = self._held(tx, wanted)
-                    if not held:
-                        for pool, items in sorted(wanted.items()):
-                            if items:
-                                self._keep(tx, pool, items)
-                    return held
+                    return self._keep_out(tx, wanted)
             except IntegrityError:
                 continue  # another process made the pool's row at the same time
         raise DatabaseUnavailable(f"foreign addresses: others were faster {ATTEMPTS} times")
 
-    @staticmethod
-    def _held(tx: Tx, wanted: Mapping[str, Mapping[IPAddress, str]]) -> dict[IPAddress, str]:
-        held = {}
+    def _keep_out(
+        self, tx: Tx, wanted: Mapping[str, Mapping[IPAddress, str]]
+    ) -> dict[IPAddress, str]:
+        held: dict[IPAddress, str] = {}
+        forgotten: dict[str, set[IPAddress]] = {}
         for pool, items in sorted(wanted.items()):
             address_gaps.lock(tx, pool)
-            for row in _rows(tx, pool, items):
-                if row[1] is not None:
-                    held[ip_address(row[0])] = str(row[1])
+            rows = _rows(tx, pool, items)
+            held |= {ip_address(row.address): row.owner for row in rows if row.owner}
+            forgotten[pool] = {
+                ip_address(row.address) for row in rows if row.owner is None and row.reason is None
+            }
+        if not held:
+            for pool, items in sorted(wanted.items()):
+                kept = forgotten[pool]
+                self._keep(tx, pool, {item: who for item, who in items.items() if item not in kept})
         return held
 
     def _keep(self, tx: Tx, pool: str, items: Mapping[IPAddress, str]) -> None:
-        """Whatever they were before, since nobody holds them."""
+        """They are free, or kept out already."""
+        if not items:
+            return
         spec = address_gaps.lock(tx, pool)
         for part in _batches(items):
             tx.execute(delete(addresses).where(_these(pool, part)))
@@ -165,11 +177,11 @@ def _batches(items: Collection[IPAddress]) -> Iterator[list[IPAddress]]:
         yield rest[start : start + BATCH]
 
 
-def _rows(tx: Tx, pool: str, items: Collection[IPAddress]) -> list[tuple[str, str | None]]:
-    """Address and owner of those that are taken."""
-    found: list[tuple[str, str | None]] = []
-    for part in _batches(items):
-        statement = select(addresses.c.address, addresses.c.owner).where(_these(pool, part))
-        rows = tx.execute(statement)
-        found += [(row.address, row.owner) for row in rows]
-    return found
+def _rows(tx: Tx, pool: str, items: Collection[IPAddress]) -> list[Row[Any]]:
+    """Address, owner and reason of those that are taken."""
+    columns = (addresses.c.address, addresses.c.owner, addresses.c.reason)
+    return [
+        row
+        for part in _batches(items)
+        for row in tx.execute(select(*columns).where(_these(pool, part)))
+    ]

@@ -10,8 +10,7 @@ is something to do: `HEAD` is what it would find in ``migrations/versions``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +20,9 @@ from sqlalchemy import insert, inspect, select
 from sqlalchemy import text as sql
 
 from abaca.db.database import Database, Tx
-from abaca.db.engine import translated
+from abaca.db.migration_guard import alone
 from abaca.db.tables import schema_revisions
-from abaca.errors import ConfigError, DatabaseUnavailable
+from abaca.errors import ConfigError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -88,7 +87,8 @@ def upgrade(db: Database, schema: Schema = OURS) -> bool:
     """
     if _good(state(db), schema):
         return False
-    with _alone(db), db.write() as tx:
+    # Elsewhere the transaction keeps others out.
+    with alone(db) if db.kind == "mysql" else nullcontext(), db.write() as tx:
         if tx.dialect == "postgresql":
             tx.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
             tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -107,27 +107,6 @@ def _good(found: State, schema: Schema) -> bool:
     if found.revision != schema.head:
         log.info("database_is_newer", database=found.revision, code=schema.head)
     return True
-
-
-@contextmanager
-def _alone(db: Database) -> Iterator[None]:
-    """On MariaDB no other process migrates meanwhile; elsewhere the transaction sees to that.
-
-    The lock has a connection of its own, since it must outlast the commit.
-    """
-    if db.kind != "mysql":
-        yield
-        return
-    # Of this database, not of the whole server: its names are one space.
-    name = "CONCAT('abaca-', SHA1(DATABASE()))"
-    with translated(), db.engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        if connection.scalar(sql(f"SELECT GET_LOCK({name}, {LOCK_SECONDS})")) != 1:
-            raise DatabaseUnavailable("another process is migrating the database")
-        try:
-            yield
-        finally:
-            connection.execute(sql(f"SELECT RELEASE_LOCK({name})"))
 
 
 def state_in(tx: Tx) -> State:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
 from contextlib import suppress
 from pathlib import Path
 
+from abaca.errors import CommandFailed
 from abaca.linux import mounts
 from abaca.linux.lock import run_holding
 
 MINIMUM_BYTES = 128 << 20
 """Less than this, mkfs.btrfs refuses (109 MiB) or leaves no room for data."""
+ROOM_BYTES = 16 << 20
+"""Where less is free, there was no room for an empty file system."""
 _BLOCK = 512
 _LOOP_GET_STATUS64 = 0x4C05
 _LOOP_STATUS_BYTES = 232
@@ -53,7 +57,15 @@ class Image:
         with draft.open("wb") as file:
             os.fchmod(file.fileno(), 0o600)
             file.truncate(_rounded(size))
-        run_holding("mkfs.btrfs", "--quiet", "--metadata", "single", str(draft))
+        try:
+            run_holding("mkfs.btrfs", "--quiet", "--metadata", "single", str(draft))
+        except CommandFailed as error:
+            # It calls a write for which there was no room an input/output error.
+            room = os.statvfs(draft.parent)
+            draft.unlink()  # so that there is room for what has to be written to go on
+            if room.f_bavail * room.f_frsize < ROOM_BYTES:
+                raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {error}") from error
+            raise
         draft.rename(self.path)
 
     def device(self) -> str | None:

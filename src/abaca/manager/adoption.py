@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from abaca.db import share_servers
 from abaca.drivers.driver import Adopts
-from abaca.errors import DriverError
+from abaca.errors import DriverError, InvalidNetwork
 from abaca.manager.backend import Backend
 from abaca.manager.views import server_view
 from abaca.model.share_server import ShareServer
@@ -31,7 +31,16 @@ def adopt(
 
 
 def leave(backend: Backend, server: ShareServer, network: BoundFlat | BoundManaged) -> None:
-    """The server runs on as nobody's, and its addresses are given to nobody else."""
+    """The server runs on as nobody's, and its addresses are given to nobody else.
+
+    InvalidNetwork, and nothing is changed, while it has some of a network whose plugin is
+    not the backend's any more: nobody could keep those from being given out.
+    """
+    if sections := sorted(network.former_admin()):
+        raise InvalidNetwork(
+            f"the share server has addresses of [{', '.join(sections)}], which the backend no "
+            "longer names: reset its state to active, let it be ensured, then unmanage it"
+        )
     if isinstance(backend.driver, Adopts):
         backend.driver.leave_server(server_view(server))
     network.forget_all()

@@ -21,11 +21,12 @@ from abaca.db.tables import now
 from abaca.drivers.driver import Inspects, Oddity, Server
 from abaca.errors import DriverError, NetworkError
 from abaca.manager.backend import Backend, BackendNetwork
-from abaca.manager.comparison import Comparison, compare, networks_asked
+from abaca.manager.comparison import Comparison, compare, networks_asked, not_asked
 from abaca.manager.options import ManagerOptions
 from abaca.model.finding import (
+    BACKEND,
     NETWORK,
-    SHARE_SERVER,
+    STRANGE_SERVER,
     Audit,
     Direction,
     Discrepancy,
@@ -34,6 +35,7 @@ from abaca.model.finding import (
 )
 from abaca.model.task import Task, TaskKind
 from abaca.network import bound
+from abaca.network.plugin import ShowsOrphans
 from abaca.steps import commit
 from abaca.work import queue
 from abaca.work.audits import enqueue_audit
@@ -68,7 +70,13 @@ class AuditHandler:
                 tx, host, seen.discrepancies, knows=seen.knows, confirm_after=grace
             )
         age = grace if repairing else timedelta(seconds=self.options.orphan_seconds)
-        done = list(self._repair(lease, backend, seen, found, started_at - age))
+        before = started_at - age
+        done = list(self._repair(lease, backend, seen, found, before))
+        asked = [audit.wanted_at] if repairing and audit and audit.wanted_at else []
+        if seen.driver_asked and not _left(seen, done):
+            for network in self._networks(backend):
+                lease.check()
+                done += self._collect(backend, network, found, before, asked)
         with lease.conclude() as tx:
             findings.repaired(tx, host, done)
             settled = _settled(audit, findings.first_suspected(tx, host))
@@ -83,10 +91,13 @@ class AuditHandler:
         return False
 
     def failed(self, lease: Lease, error: Exception) -> None:
-        """The next one is due in its time."""
+        """Nobody knows of the backend; what was asked for is still wanted, of the next one."""
         host = lease.task.queue or ""
+        grace = timedelta(seconds=self.options.confirm_seconds)
         with lease.conclude() as tx:
-            audits.finished(tx, host, now(), settled=True)
+            unknown = [not_asked(BACKEND, host, error)]
+            findings.replace(tx, host, unknown, knows=lambda _: False, confirm_after=grace)
+            audits.finished(tx, host, now(), settled=False)
         log.error("audit_failed", host=host, error=str(error))
 
     def _networks(self, backend: Backend) -> list[BackendNetwork]:
@@ -105,12 +116,41 @@ class AuditHandler:
         due = [item for item in seen.discrepancies if item.key in old]
         yield from self._servers(lease, backend, seen, due)
         yield from self._parts(lease, backend, due)
-        # What a share server of nobody has of a network is not nobody's while it is there.
-        if not seen.driver_asked or self._has_strange_servers():
+
+    def _collect(
+        self,
+        backend: Backend,
+        network: BackendNetwork,
+        found: Sequence[Finding],
+        before: datetime,
+        asked: Sequence[datetime],
+    ) -> Iterator[Discrepancy]:
+        """Remove what is nobody's of a network, if two looks saw it and no server may use it.
+
+        What a share server of nobody has is not nobody's while that is there: each backend
+        of whatever host must have been looked at since, or since somebody asked for it.
+        """
+        first_seen = {item.key: item.first_seen for item in found}
+        try:
+            going = _going(self.db, network, before)
+            if not first_seen.keys() >= set(going or ()):
+                return
+            # Of what a plugin does not name beforehand only the least age is known.
+            since = [before] if going is None else [first_seen[key] for key in going]
+            if since and self._may_be_used(backend, network, min([max(since), *asked])):
+                return
+            lines = bound.collect(network.plugin, self.db, before)
+        except NetworkError as error:
+            log.warning("orphans_not_collected", section=network.section, error=str(error))
             return
-        for network in self._networks(backend):
-            lease.check()
-            yield from _collect(self.db, network, before)
+        yield from map(_orphan, lines)
+
+    def _may_be_used(self, backend: Backend, network: BackendNetwork, since: datetime) -> bool:
+        with self.db.read() as tx:
+            unsure = audits.unsure(tx, since, but=[backend.host])
+        if unsure:
+            log.warning("orphans_kept", section=network.section, unsure=unsure)
+        return bool(unsure)
 
     def _servers(
         self, lease: Lease, backend: Backend, seen: Comparison, due: Collection[Discrepancy]
@@ -130,15 +170,6 @@ class AuditHandler:
                 with lease.write() as tx:
                     findings.repaired(tx, backend.host, [item])
                 yield item
-
-    def _has_strange_servers(self) -> bool:
-        """True if a backend of this manager has share servers that nobody knows."""
-        with self.db.read() as tx:
-            return any(
-                _strange_server(item) and item.repaired_at is None
-                for host in self.backends
-                for item in findings.of_host(tx, host)
-            )
 
     def _has_row(self, backend: Backend, key: str) -> bool:
         """True if it is being taken over just now."""
@@ -179,22 +210,31 @@ def _key(oddity: Oddity) -> tuple[str, str, str]:
     return oddity.kind, oddity.name, str(missing)
 
 
-def _strange_server(item: Discrepancy | Finding) -> bool:
-    return item.kind == SHARE_SERVER and item.direction is Direction.MISSING_IN_LEDGER
+def _strange_server(item: Discrepancy) -> bool:
+    return (item.kind, item.direction) == STRANGE_SERVER
+
+
+def _left(seen: Comparison, done: Collection[Discrepancy]) -> bool:
+    """True if there are share servers that nobody knows."""
+    return any(item not in done for item in filter(_strange_server, seen.discrepancies))
 
 
 def _strange_data(item: Discrepancy) -> bool:
     return item.holds_data and item.direction is Direction.MISSING_IN_LEDGER
 
 
-def _collect(db: Database, network: BackendNetwork, before: datetime) -> Iterator[Discrepancy]:
-    try:
-        lines = bound.collect(network.plugin, db, before)
-    except NetworkError as error:
-        log.warning("orphans_not_collected", section=network.section, error=str(error))
-        return
-    for line in lines:
-        yield Discrepancy(kind=NETWORK, resource_id=line, direction=Direction.MISSING_IN_LEDGER)
+def _orphan(line: str) -> Discrepancy:
+    return Discrepancy(kind=NETWORK, resource_id=line, direction=Direction.MISSING_IN_LEDGER)
+
+
+def _going(
+    db: Database, network: BackendNetwork, before: datetime
+) -> list[tuple[str, str, str]] | None:
+    """What would be collected, as findings know it; None if the plugin does not say."""
+    plugin = network.plugin
+    if not isinstance(plugin, ShowsOrphans):
+        return None
+    return [findings.key_of(_orphan(line)) for line in bound.orphans(plugin, db, before)]
 
 
 class AuditClock:

@@ -20,7 +20,13 @@ from abaca.db.allocations import AllocationRow
 from abaca.db.database import Database, Tx
 from abaca.db.tables import now
 from abaca.drivers.driver import Inspects, Inventory, Oddity
-from abaca.errors import AbacaError, DatabaseUnavailable, NetworkError, NetworkUnavailable
+from abaca.errors import (
+    AbacaError,
+    DatabaseUnavailable,
+    NetworkError,
+    NetworkUnavailable,
+    WorkInterrupted,
+)
 from abaca.manager.backend import Backend, BackendNetwork
 from abaca.model.finding import (
     ADDRESS,
@@ -39,6 +45,10 @@ from abaca.work import queue
 
 log = structlog.get_logger()
 KINDS = (SHARE_SERVER, SHARE, SNAPSHOT)
+ENOUGH = 3
+"""Of a plugin that said so often that nobody knows, no more is asked."""
+_NOT_OURS = (DatabaseUnavailable, WorkInterrupted)
+"""These say nothing of a driver or plugin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +80,10 @@ def compare(
 ) -> Comparison:
     """What driver and plugins have for this backend and no row has, and the reverse.
 
-    Changes nothing, and raises nothing but DatabaseUnavailable: a driver or plugin
-    that can't be asked is a difference by itself. ``networks``: those whose plugins are
-    asked what no row has; all of the backend's unless given. While nothing is worked on
-    one look is exact.
+    Changes nothing, and raises nothing but DatabaseUnavailable and WorkInterrupted: a
+    driver or plugin that can't be asked is a difference by itself. ``networks``: those
+    whose plugins are asked what no row has; all of the backend's unless given. While
+    nothing is worked on one look is exact.
     """
     asked = backend.networks if networks is None else tuple(networks)
     own = _of_driver(db, backend)
@@ -113,11 +123,11 @@ def _of_driver(db: Database, backend: Backend) -> list[Discrepancy]:
     try:
         here = backend.driver.inventory()
         odd = list(driver.oddities()) if isinstance(driver, Inspects) else []
-    except DatabaseUnavailable:
+    except _NOT_OURS:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, of this backend nothing is known
         _tell(error, backend=backend.name)
-        return [_not_asked(BACKEND, backend.host, error)]
+        return [not_asked(BACKEND, backend.host, error)]
     with db.read() as tx:
         after = _read(tx, backend)
     busy = before.busy | after.busy
@@ -198,43 +208,74 @@ def _read(tx: Tx, backend: Backend) -> Ledger:
 def _of_network(
     db: Database, backend: Backend, network: BackendNetwork, *, orphans: bool
 ) -> list[Discrepancy]:
-    plugin = network.plugin
+    plugin, seen = network.plugin, list[Discrepancy]()
     try:
-        seen = [
-            Discrepancy(kind=NETWORK, resource_id=line, direction=Direction.MISSING_IN_LEDGER)
-            for line in (
-                bound.orphans(plugin, db, now())
-                if orphans and isinstance(plugin, ShowsOrphans)
-                else ()
-            )
-        ]
-        seen += _lost(db, backend, network)
-    except DatabaseUnavailable:
+        if orphans and isinstance(plugin, ShowsOrphans):
+            for line in bound.orphans(plugin, db, now()):
+                way = Direction.MISSING_IN_LEDGER
+                seen.append(Discrepancy(kind=NETWORK, resource_id=line, direction=way))
+        # One by one: what was found is kept, also if of others nobody knows.
+        for item in _lost(db, backend, network):
+            seen.append(item)
+    except _NOT_OURS:
         raise
     except Exception as error:  # noqa: BLE001 - same
         _tell(error, backend=backend.name, section=network.section)
-        return [_not_asked(NETWORK, f"[{network.section}]", error)]
+        seen.append(not_asked(NETWORK, f"[{network.section}]", error))
     return seen
 
 
-def _lost(db: Database, backend: Backend, network: BackendNetwork) -> list[Discrepancy]:
-    """Addresses that share servers were given and the plugin no longer has."""
-    rows = _given(db, backend, network.section)
-    if not rows or _fault(network.plugin, rows) is None:
-        return []
-    lost = [(row, fault) for row in rows if (fault := _fault(network.plugin, [row]))]
+def _lost(db: Database, backend: Backend, network: BackendNetwork) -> Iterator[Discrepancy]:
+    """Addresses that share servers were given and the plugin no longer has.
+
+    NetworkUnavailable in the end if nobody knows of some.
+    """
+    lost: list[tuple[AllocationRow, NetworkError]] = []
+    unknown: list[NetworkUnavailable] = []
+    _ask(network.plugin, _given(db, backend, network.section), lost, unknown)
     # Those that were given back meanwhile are not lost.
-    still = {row.claim for row in _given(db, backend, network.section)}
-    return [
-        Discrepancy(
-            kind=ADDRESS,
-            resource_id=f"{row.claim.owner}/{row.claim.subnet}/{row.claim.index}",
-            direction=Direction.MISSING_IN_WORLD,
-            detail=f"{_addresses(row)}: {fault}",
-        )
-        for row, fault in lost
-        if row.claim in still
-    ]
+    still = {row.claim for row in _given(db, backend, network.section)} if lost else set()
+    for row, fault in lost:
+        if row.claim in still:
+            yield Discrepancy(
+                kind=ADDRESS,
+                resource_id=f"{row.claim.owner}/{row.claim.subnet}/{row.claim.index}",
+                direction=Direction.MISSING_IN_WORLD,
+                detail=f"{_addresses(row)}: {fault}",
+            )
+    if unknown:
+        raise unknown[0]
+
+
+def _ask(
+    plugin: NetworkPlugin,
+    rows: Sequence[AllocationRow],
+    lost: list[tuple[AllocationRow, NetworkError]],
+    unknown: list[NetworkUnavailable],
+) -> None:
+    """Ask for all at once; if not all are well, for each server's, and of those for each."""
+    if not rows:
+        return
+    try:
+        plugin.check([row.allocation for row in rows if row.allocation is not None])
+    except NetworkError as error:
+        if len(rows) == 1:
+            if isinstance(error, NetworkUnavailable):
+                unknown.append(error)
+            else:
+                lost.append((rows[0], error))
+            return
+        for part in _parted(rows):
+            if len(unknown) < ENOUGH:
+                _ask(plugin, part, lost, unknown)
+
+
+def _parted(rows: Sequence[AllocationRow]) -> list[list[AllocationRow]]:
+    """By share server; those of one server one by one."""
+    parts: dict[str, list[AllocationRow]] = {}
+    for row in rows:
+        parts.setdefault(row.claim.owner, []).append(row)
+    return list(parts.values()) if len(parts) > 1 else [[row] for row in rows]
 
 
 def _given(db: Database, backend: Backend, section: str) -> list[AllocationRow]:
@@ -245,22 +286,12 @@ def _given(db: Database, backend: Backend, section: str) -> list[AllocationRow]:
     return [row for row in rows if row.allocation is not None and row.claim.owner not in busy]
 
 
-def _fault(plugin: NetworkPlugin, rows: Sequence[AllocationRow]) -> str | None:
-    """Why these can't be used; None if they can. NetworkUnavailable if nobody knows."""
-    try:
-        plugin.check([row.allocation for row in rows if row.allocation is not None])
-    except NetworkUnavailable:
-        raise
-    except NetworkError as error:
-        return str(error)
-    return None
-
-
 def _addresses(row: AllocationRow) -> str:
     return ", ".join(map(str, row.allocation.addresses)) if row.allocation else ""
 
 
-def _not_asked(kind: str, name: str, error: Exception) -> Discrepancy:
+def not_asked(kind: str, name: str, error: Exception) -> Discrepancy:
+    """Of this driver (`BACKEND`) or plugin (`NETWORK`) nobody knows, and why."""
     text = str(error) if isinstance(error, AbacaError) else f"{type(error).__name__}: {error}"
     return Discrepancy(kind=kind, resource_id=name, direction=Direction.NOT_ASKED, detail=text)
 

@@ -96,15 +96,18 @@ def tell_again(tx: Tx, share: Share, request_id: str | None, failure: Failure) -
 def tell_of_server(
     tx: Tx, server: ShareServer, request_id: str | None, action: ActionId, error: Exception
 ) -> None:
-    """Leave the server's project a message, unless it was told something of the server of late."""
-    if messages.told_since(tx, server.id, now() - QUIET):
+    """Leave the server's project a message, unless it was told something of the kind of late.
+
+    It is about the share network: which servers are on it tenants do not see.
+    """
+    if messages.told_since(tx, server.share_network_id, now() - QUIET):
         return
     messages.add(
         tx,
         project_id=server.project_id,
         request_id=request_id,
-        resource=MessageResource.SHARE_SERVER,
-        resource_id=server.id,
+        resource=MessageResource.SHARE_NETWORK,
+        resource_id=server.share_network_id,
         action=action,
         detail=_detail(error, DetailId.UNKNOWN_ERROR),
         told=told_of(error),

@@ -54,8 +54,9 @@ class Reporter:
         """Write down whether each backend's network plugin could give out addresses now.
 
         Apart from `report`: a service elsewhere that hangs must not make the backend look dead.
+        One without networks has no trouble with them, whatever it had before it was configured so.
         """
-        found = {item.host: _trouble(item) for item in self.backends if item.networks}
+        found = {item.host: _trouble(item) for item in self.backends}
         with self.db.write(NETWORKS) as tx:
             for host, why in found.items():
                 services.note(tx, host, network_error=why)

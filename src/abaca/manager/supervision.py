@@ -10,12 +10,13 @@ import structlog
 
 from abaca.db import share_instances, share_servers
 from abaca.db.database import Database
-from abaca.errors import AbacaError
+from abaca.errors import AbacaError, NetworkError
 from abaca.manager.backend import Backend
 from abaca.manager.views import server_view
 from abaca.model.share import ShareInstance
 from abaca.model.share_server import ShareServer
 from abaca.model.task import TaskKind
+from abaca.network.plugin import LooksAgain
 from abaca.states import ServerStatus, ShareStatus
 from abaca.steps import commit
 from abaca.work import queue
@@ -57,7 +58,7 @@ class Supervisor:
                 log.exception("servers_not_checked", backend=backend.name)
 
     def sweep(self) -> None:
-        """Have empty servers, and those that could not be removed before, looked at again."""
+        """Have empty servers, those that could not be removed before, and networks looked at."""
         for backend in self.backends:
             with self.db.write(SWEEP) as tx:
                 busy = queue.alive(tx, TaskKind.SHARE_SERVER)
@@ -67,6 +68,17 @@ class Supervisor:
                     if item.id not in busy and share_servers.mark_unused(tx, item.id)
                 ]
             self._look_at_servers(left)
+            self._look_at_networks(backend)
+
+    @staticmethod
+    def _look_at_networks(backend: Backend) -> None:
+        for network in backend.networks:
+            plugin: object = network.plugin
+            if isinstance(plugin, LooksAgain):
+                try:
+                    plugin.look_again()
+                except NetworkError as error:
+                    log.warning("network_not_looked_at", section=network.section, error=str(error))
 
     def _check(self, backend: Backend) -> None:
         if backend.mode.has_share_servers:

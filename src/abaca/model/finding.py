@@ -43,6 +43,10 @@ SNAPSHOT = "snapshot"
 NETWORK = "network"
 ADDRESS = "address"
 """Kinds of findings; drivers add those of their own parts (``namespace``, ``subvolume``)."""
+STRANGE_SERVER = (SHARE_SERVER, Direction.MISSING_IN_LEDGER)
+"""Kind and direction of a share server that no row knows; it may use what no row claims."""
+NOBODY_KNOWS = (BACKEND, Direction.NOT_ASKED)
+"""Of a backend that may have such servers: its driver could not be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,10 @@ class MessageResource(StrEnum):
 
     SHARE = "SHARE"
     SHARE_SNAPSHOT = "SHARE_SNAPSHOT"
+    SHARE_NETWORK = "SHARE_NETWORK"
+    """Also of the share servers on it, whose IDs are for administrators."""
     SHARE_SERVER = "SHARE_SERVER"
+    """In messages of former versions."""
 
 
 class MessageLevel(StrEnum):

@@ -171,25 +171,24 @@ class BoundNetwork:
             self._admin.adopt(theirs)
 
     def forget_all(self) -> None:
-        """Nothing is held for the server any more, and its addresses stay out of circulation."""
+        """Nothing is held for it but `former_admin`; its addresses stay out of circulation."""
         with self._owner_lock():
             rows = self._rows()
             claims = [row.claim for row in rows]
             if claims:
                 self._retrying(self._forget, claims)
                 self._discard(claims)
-        self._release_former_admin()
         if self._admin is not None:
             self._admin.forget_all()
 
     def outdated(self) -> bool:
         """True if subnets were added or removed since the server was last ensured."""
         held = {row.claim.subnet for row in self._rows() if row.allocation is not None}
-        if held != {item.key for item in self._binding.subnets} or self._former_admin():
+        if held != {item.key for item in self._binding.subnets} or self.former_admin():
             return True
         return self._admin is not None and self._admin.outdated()
 
-    def _former_admin(self) -> dict[str, list[Claim]]:
+    def former_admin(self) -> dict[str, list[Claim]]:
         """What is held on networks that are not the backend's administrators' any more."""
         if self._binding.label is not Label.USER:
             return {}
@@ -202,7 +201,7 @@ class BoundNetwork:
 
     def _release_former_admin(self) -> None:
         """Nobody claims them: their plugin is not at hand, and `collect` frees them if it is."""
-        for section, claims in self._former_admin().items():
+        for section, claims in self.former_admin().items():
             self._discard(claims, section)
 
     def _release_rows(self, rows: Sequence[AllocationRow]) -> None:

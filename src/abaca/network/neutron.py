@@ -43,7 +43,7 @@ from abaca.network.plugin import (
 
 
 class NeutronPlugin:
-    """`NetworkPlugin`, `NetworkMaker`, `TenantRoutes` and `Reachable` on a Neutron."""
+    """`NetworkPlugin`, `NetworkMaker`, `KnowsIds`, `TenantRoutes`, `Reachable` on a Neutron."""
 
     name: ClassVar[str] = "neutron"
     modes: ClassVar[frozenset[DriverMode]] = MULTI_MODES
@@ -71,6 +71,10 @@ class NeutronPlugin:
         """What Neutron makes impossible; asks it."""
         settings = Settings.parse(section, values, mode)
         return findings(settings, Remote(settings.access))
+
+    def network_ids(self) -> frozenset[str]:
+        """Share networks name networks of Neutron by this one."""
+        return frozenset({"neutron_net_id"})
 
     @classmethod
     def from_config(

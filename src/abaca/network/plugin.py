@@ -249,6 +249,14 @@ class HasPools(Protocol):
 
 
 @runtime_checkable
+class LooksAgain(Protocol):
+    """Optional: the plugin keeps addresses out of circulation for a time."""
+
+    def look_again(self) -> None:
+        """Give out again what need not be kept any longer. Called every few minutes."""
+
+
+@runtime_checkable
 class NeedsWires(Protocol):
     """Optional: some sections of the plugin need the driver's wires (`PluginHost.fabric`)."""
 

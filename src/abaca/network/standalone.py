@@ -231,9 +231,12 @@ class StandalonePlugin:
             removed += self._own.collect(older_than)
             routers = [item for item in owned if item.owner.startswith(ROUTER)]
             self._ledger.give_back(self._own.collect_router_claims(routers))
-        else:
-            self._probing.look_again(flat_pools(self._section, self._settings))
         return removed
+
+    def look_again(self) -> None:
+        """Ask again for addresses that were put aside, since somebody had them."""
+        if self._settings.flat is not None:
+            self._probing.look_again(flat_pools(self._section, self._settings))
 
     def orphans(self, keep: Collection[Claim], older_than: datetime) -> list[str]:
         """What `collect` would remove."""

@@ -21,6 +21,8 @@ from abaca.model.pool import Service
 from abaca.observe.bounded import SECONDS, Bounded
 
 log = structlog.get_logger()
+OVERDUE_SECONDS = 60.0
+"""Workers look for expired leases once a second: after this long none does."""
 
 
 class Verdict(StrEnum):
@@ -30,7 +32,7 @@ class Verdict(StrEnum):
     DEGRADED = "degraded"
     """Something does not work, something still does."""
     FAILED = "failed"
-    """Nothing can be done: the database is not usable, or no backend is."""
+    """Nothing can be done: the database is not usable, or no manager is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,11 @@ class BackendHealth:
         """True if all of it works."""
         return self.manager is None and self.driver is None and self.network is None
 
+    @property
+    def abandoned(self) -> bool:
+        """True if no manager looks after it: one that waits for its driver is not seen either."""
+        return self.manager is not None and self.driver is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -68,15 +75,18 @@ class Health:
     database: DatabaseHealth
     backends: tuple[BackendHealth, ...] = ()
     leases_expired: int = 0
-    """Leases that ran out and were not taken over yet: more than none for long is a fault."""
+    """Leases that ran out and were not taken over yet."""
+    leases_overdue: int = 0
+    """Of these, those that ran out more than `OVERDUE_SECONDS` ago: nobody does that work."""
 
     @property
     def verdict(self) -> Verdict:
         """In one word."""
-        bad = [item for item in self.backends if not item.ok]
-        if self.database.error is not None or (bad and len(bad) == len(self.backends)):
+        nobody = bool(self.backends) and all(item.abandoned for item in self.backends)
+        if self.database.error is not None or nobody:
             return Verdict.FAILED
-        return Verdict.DEGRADED if bad else Verdict.OK
+        well = all(item.ok for item in self.backends) and not self.leases_overdue
+        return Verdict.OK if well else Verdict.DEGRADED
 
 
 class HealthCheck:
@@ -106,10 +116,12 @@ class HealthCheck:
         started = time.monotonic()
         with self._db.read() as tx:
             schema = migrate.state_in(tx)
-            known = services.every(tx) if schema.suits(migrate.HEAD) else []
-            expired = figures.leases_expired(tx) if schema.suits(migrate.HEAD) else 0
+            good = schema.suits(migrate.HEAD)
+            known = services.every(tx) if good else []
+            expired = figures.leases_expired(tx) if good else 0
+            overdue = figures.leases_expired(tx, seconds=OVERDUE_SECONDS) if expired else 0
         error = None
-        if not schema.suits(migrate.HEAD):
+        if not good:
             error = f"its schema is {schema.revision}, and this version needs {migrate.HEAD}"
         return Health(
             database=DatabaseHealth(
@@ -119,6 +131,7 @@ class HealthCheck:
             ),
             backends=tuple(_backend(item) for item in known if self._wanted(item)),
             leases_expired=expired,
+            leases_overdue=overdue,
         )
 
     def _wanted(self, service: Service) -> bool:

@@ -13,7 +13,7 @@ from abaca.config.model import NetworkConfig
 from abaca.db import migrate, networks
 from abaca.db.address_usage import PoolUsage, usage
 from abaca.db.database import Database
-from abaca.errors import AbacaError, NotFound
+from abaca.errors import AbacaError, BadRequest, NotFound
 from abaca.modes import DriverMode
 from abaca.network.plugin import AddressPool, HasPools
 from abaca.network.standalone_networks import tenant_pools
@@ -57,15 +57,25 @@ def known_pools(config: Config, db: Database) -> list[AddressPool]:
 
 
 def pools_of(config: Config, db: Database, network: str) -> list[AddressPool]:
-    """Those of a flat section, or of a tenant's network by name or ID. NotFound if none is."""
-    names = {
-        pool.name
-        for tenant in networks.tenant_networks_of(db)
-        if network in {tenant.id, tenant.name}
-        for pool in tenant_pools(tenant)
-    }
+    """Those of a flat section, or of a tenant's network by name or ID.
+
+    NotFound if none is, BadRequest if several are: names are unique in a project only.
+    """
     known = known_pools(config, db)
-    found = [pool for pool in known if pool.network == network or pool.name in names]
+    tenants = networks.tenant_networks_of(db)
+    flat = {pool.name for backend in config.backends for pool in flat_pools(backend)}
+    found = [pool for pool in known if pool.name in flat and pool.network == network]
+    named = [item for item in tenants if item.id == network]
+    if not named:
+        named = [item for item in tenants if item.name == network]
+    if len(named) + bool(found) > 1:
+        lines = [f"{item.id} of project {item.project_id}" for item in named]
+        raise BadRequest(
+            f"{network} may be {', '.join(['the section'] * bool(found) + lines)}: name the "
+            "network by its ID"
+        )
+    names = {pool.name for tenant in named for pool in tenant_pools(tenant)}
+    found += [pool for pool in known if pool.name in names]
     if not found:
         there = ", ".join(sorted({pool.network for pool in known})) or "none"
         raise NotFound(

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import falcon
 
-from abaca.api.observation import add_observation, anybody, nobody
+from abaca.api.observation import add_observation
 from abaca.db.database import Database
-from abaca.drivers.driver import Adopts, Driver, Transfers
+from abaca.drivers.driver import Adopts, Driver, Inspects, Transfers
 from abaca.manager.backend import Backend
 from abaca.network.plugin import (
+    LooksAgain,
     NetworkMaker,
     NetworkPlugin,
     Rebindable,
@@ -22,8 +23,8 @@ from abaca.observe import metrics
 from abaca.observe.calls import Calls, watched
 from abaca.service.http import HttpServer
 
-DRIVER = (Driver, Adopts, Transfers)
-PLUGIN = (NetworkPlugin, NetworkMaker, Rebindable, ShowsOrphans, TenantRoutes)
+DRIVER = (Driver, Adopts, Inspects, Transfers)
+PLUGIN = (NetworkPlugin, LooksAgain, NetworkMaker, Rebindable, ShowsOrphans, TenantRoutes)
 QUIET = ("makes_networks",)
 """Says what is configured: no call of anything."""
 THREADS = 4
@@ -60,5 +61,5 @@ def make_listener(
     ``hosts``: the backends that its health is about; None: all.
     """
     app = falcon.App()
-    add_observation(app, db, may_know=anybody, is_admin=nobody, hosts=hosts)
+    add_observation(app, db, is_admin=None, hosts=hosts)
     return HttpServer(app, *where, threads=THREADS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 
 from abaca.context import Context, Version
 from abaca.db import share_instances
@@ -258,6 +258,15 @@ class Tenant:
         columns = t.share_servers.c
         return self._all(
             select(columns.id, columns.status).where(columns.project_id == self.project)
+        )
+
+    def identifiers(self, host: str) -> dict[str, str]:
+        """The project's share servers there, and what their backend calls them."""
+        columns = t.share_servers.c
+        return self._all(
+            select(columns.id, func.coalesce(columns.identifier, columns.id)).where(
+                columns.project_id == self.project, columns.host == host
+            )
         )
 
     def keep_servers(self) -> None:

@@ -19,17 +19,23 @@ from abaca.db import clock
 from abaca.demo import leftovers
 from abaca.errors import DatabaseUnavailable
 from abaca.linux.command import run
+from abaca.states import ShareStatus
 from abaca.testing.databases import DatabaseServer
+from abaca.torture import volume
 from abaca.torture.nursery import CLOCK
 from abaca.torture.operations import OPERATIONS
-from abaca.torture.site import Setting, Site
+from abaca.torture.outage import READ_ONLY
+from abaca.torture.site import Setting, Site, Wrong
 from abaca.torture.trial import Trials
 
 HOUR = 3600.0
 OUTAGE_SECONDS = 0.6
 SMALL_BYTES = 16 << 20
 BLOCK = bytes(1 << 12)
-NAMES = ("create", "delete", "extend", "allow", "snapshot", "clone")
+NAMES = (
+    "create", "delete", "extend", "shrink", "allow", "deny", "snapshot", "delete snapshot",
+    "revert", "clone", "add subnet", "remove subnet",
+)  # fmt: skip
 """Operations during which they happen."""
 Ask = Callable[[], None]
 
@@ -45,12 +51,27 @@ class Disaster:
     """Only with share servers."""
 
 
-def tried(trials: Trials, disaster: Disaster) -> Iterator[tuple[Setting, str, Ask]]:
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Something because of which a request can't be fulfilled."""
+
+    name: str
+    attempt: Callable[[Trials, Setting], None]
+    """Asks, and sees how it ends: `Wrong` or another AssertionError."""
+
+
+def tried(trials: Trials, disaster: Disaster | Refusal) -> Iterator[tuple[Setting, str, Ask]]:
     """Every operation in every mode, with what tries it; `Wrong` or another AssertionError."""
+    if isinstance(disaster, Refusal):
+        for setting in trials.site.settings:
+            yield setting, "create", partial(disaster.attempt, trials, setting)
+        return
     for name in NAMES:
         operation = next(item for item in OPERATIONS if item.name == name)
         for setting in trials.site.settings:
-            if setting.mode.has_share_servers or not disaster.multi:
+            if setting.mode in operation.modes and (
+                setting.mode.has_share_servers or not disaster.multi
+            ):
                 yield (
                     setting,
                     name,
@@ -102,6 +123,17 @@ def locked(site: Site, ask: Ask) -> None:
         other.rollback()
 
 
+def unwritable(site: Site, ask: Ask) -> None:
+    """SQLite takes no writes of managers for a while, like a file that is read-only."""
+    ask()
+    switch = site.folder / READ_ONLY
+    switch.touch()
+    try:
+        time.sleep(OUTAGE_SECONDS)
+    finally:
+        switch.unlink()
+
+
 def full(site: Site, ask: Ask) -> None:
     """The database's file system is full, from just after the request."""
     filler = Path(str(site.db.engine.url.database)).with_name("filler")
@@ -143,6 +175,39 @@ def nfs_killed(site: Site, ask: Ask) -> None:
     time.sleep(OUTAGE_SECONDS)
 
 
+def volume_full(trials: Trials, setting: Setting) -> None:
+    """No room for a new share: it is an error, its project is told, and nothing is left of it.
+
+    With room again the next one is made, on the same network.
+    """
+    site = trials.site
+    bench = trials.bench(setting)
+    bench.on_network()
+    site.settle()
+    _flush(site.folder)
+    with volume.full(site.folder / "storage"):
+        bench.share = bench.new_share()
+        site.settle()
+        status, told = bench.seen().instance.status, bench.tenant.messages(bench.share)
+        if status is not ShareStatus.ERROR or not told:
+            raise Wrong("lost", f"share on a full volume: {status}, {told}\n{site.log()}")
+        bench.tenant.delete(bench.share)
+        site.settle()
+        bench.gone(bench.share)
+    bench.share = bench.new_share()
+    site.settle()
+    bench.good(rules=0)
+    trials.keeps()
+    bench.clear()
+    trials.same(trials.base)
+
+
+def _flush(folder: Path) -> None:
+    """What was written so far is in the images: it needs no more room."""
+    for point in leftovers.mounts(folder):
+        run("sync", "--file-system", point)
+
+
 def killed(server: DatabaseServer) -> Callable[[Site, Ask], None]:
     """The database server is killed, and started again after a while."""
 
@@ -156,18 +221,35 @@ def killed(server: DatabaseServer) -> Callable[[Site, Ask], None]:
     return strike
 
 
-def read_only(server: DatabaseServer) -> Callable[[Site, Ask], None]:
-    """PostgreSQL takes no writes for a while, like a standby that was taken for it."""
+def read_only(server: DatabaseServer, kind: str) -> Callable[[Site, Ask], None]:
+    """The server takes no writes for a while, like a standby that was taken for it."""
 
     def strike(site: Site, ask: Ask) -> None:
         name = str(site.db.engine.url.database)
         ask()
+        if kind == "mariadb":
+            # Not for root; Abaca's user is another one.
+            server.run("SET GLOBAL read_only = 1")
+            time.sleep(OUTAGE_SECONDS)
+            server.run("SET GLOBAL read_only = 0")
+            return
         _postgresql(server, name, "SET default_transaction_read_only = on")
         time.sleep(OUTAGE_SECONDS)
         _postgresql(server, name, "RESET default_transaction_read_only")
         site.db.engine.dispose()
 
     return strike
+
+
+def site_url(server: DatabaseServer, kind: str) -> str:
+    """The URL of a new database on the server; its user is not the server's administrator."""
+    url = server.create()
+    if kind != "mariadb":
+        return url
+    server.run("CREATE USER IF NOT EXISTS abaca@localhost")
+    server.run("GRANT ALL ON *.* TO abaca@localhost")
+    server.run("REVOKE SUPER, READ ONLY ADMIN ON *.* FROM abaca@localhost")
+    return url.replace("//root@", "//abaca@")
 
 
 def _postgresql(server: DatabaseServer, name: str, change: str) -> None:
@@ -188,14 +270,18 @@ EVERYWHERE = (
     Disaster(name="clock ahead", strike=clock_forward),
     Disaster(name="clock back", strike=clock_back),
 )
-ON_SQLITE = (Disaster(name="database locked", strike=locked),)
+ON_SQLITE = (
+    Disaster(name="database locked", strike=locked),
+    Disaster(name="database read-only", strike=unwritable),
+)
 ON_SMALL = (Disaster(name="database full", strike=full),)
 ON_LINUX = (Disaster(name="NFS servers killed", strike=nfs_killed),)
+ON_VOLUME = (Refusal(name="volume full", attempt=volume_full),)
 
 
 def of_server(server: DatabaseServer, kind: str) -> tuple[Disaster, ...]:
     """What may happen to a database server."""
-    found = [Disaster(name="database killed", strike=killed(server))]
-    if kind == "postgresql":
-        found.append(Disaster(name="database read-only", strike=read_only(server)))
-    return tuple(found)
+    return (
+        Disaster(name="database killed", strike=killed(server)),
+        Disaster(name="database read-only", strike=read_only(server, kind)),
+    )

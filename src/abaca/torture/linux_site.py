@@ -22,6 +22,7 @@ from abaca.errors import CommandFailed, LinuxError
 from abaca.linux import links, netns
 from abaca.linux.command import run
 from abaca.model.share import Share
+from abaca.torture import volume
 from abaca.torture.fake_site import NETWORKS, SETTINGS, add_networks, strays
 from abaca.torture.nursery import nursery
 from abaca.torture.site import Setting, Site
@@ -37,7 +38,7 @@ BACKENDS = {
 }
 
 
-def configuration(folder: Path, url: str, _overrides: Mapping[str, str]) -> str:
+def configuration(folder: Path, url: str, _overrides: Mapping[str, str], ratio: float = 1) -> str:
     """The configuration file."""
     lines = [
         "[DEFAULT]",
@@ -54,6 +55,7 @@ def configuration(folder: Path, url: str, _overrides: Mapping[str, str]) -> str:
             "share_driver = linux",
             f"driver_mode = {setting.mode}",
             f"storage_path = {folder}/storage/{setting.backend}",
+            f"max_over_subscription_ratio = {ratio}",
             BACKENDS[setting.backend],
         ]
     return "\n".join(lines) + "\n"
@@ -185,9 +187,10 @@ def _links(space: str) -> list[str]:
 
 
 @contextmanager
-def linux_site(url: str | None, projects: list[str]) -> Iterator[Site]:
+def linux_site(url: str | None, projects: list[str], *, small: bool = False) -> Iterator[Site]:
     """A site on this database (None: SQLite in its folder), with nothing on it.
 
+    ``small``: its shares are on a file system that can be filled up, and more is promised.
     ``make clean`` finds what an aborted one left, like a demonstration's.
     """
     folder = Path(tempfile.gettempdir(), f"{leftovers.PREFIX}t{secrets.token_hex(3)}")
@@ -195,11 +198,14 @@ def linux_site(url: str | None, projects: list[str]) -> Iterator[Site]:
     where = url or f"sqlite:///{folder}/abaca.db"
     host, deployment = f"{folder.name}-host", secrets.token_hex(4)
     (folder / "state").mkdir()
-    for setting in SETTINGS:
-        (folder / "storage" / setting.backend).mkdir(parents=True)
     (folder / "state" / "deployment").write_text(deployment)
+    ratio = volume.OVER_SUBSCRIPTION if small else 1
     db = Database(where, pool_size=4)
     try:
+        if small:
+            volume.mount(folder / "storage")
+        for setting in SETTINGS:
+            (folder / "storage" / setting.backend).mkdir(parents=True)
         _host(host)
         with nursery(folder.name, host) as births:
             site = Site(
@@ -208,7 +214,7 @@ def linux_site(url: str | None, projects: list[str]) -> Iterator[Site]:
                 nursery=births,
                 world=LinuxWorld(folder, db, folder / "abaca.conf", deployment, host),
                 settings=SETTINGS,
-                configure=lambda overrides: configuration(folder, where, overrides),
+                configure=lambda overrides: configuration(folder, where, overrides, ratio),
                 patience=60,
             )
             site.prepare()

@@ -29,7 +29,7 @@ from abaca.db.database import Database
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
 from abaca.service.managers import make_backends
-from abaca.torture.outage import with_outages
+from abaca.torture.outage import with_outages, writing_fails
 from abaca.work.run import RetryOptions
 from abaca.work.worker import WorkOptions
 
@@ -111,6 +111,7 @@ def serve(birth: Birth) -> None:
     structlog.get_logger().info("born", process=os.getpid(), **birth.environment)
     config = with_outages(load([Path(birth.config)]), folder)
     db = Database(config.service.database_url, pool_size=8)
+    writing_fails(db, folder)
     ShareManager(db, make_backends(config, db), options(birth)).start()
     (folder / f"up.{os.getpid()}").touch()
     while True:
@@ -188,6 +189,12 @@ def paused(process: int) -> bool:
     with suppress(FileNotFoundError, ProcessLookupError):
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     return False
+
+
+def holds_locks(process: int) -> bool:
+    """True while it holds an flock, which only those on its own host would wait for."""
+    rows = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return any("FLOCK" in row and str(process) in row for row in rows)
 
 
 def end(process: int) -> None:

@@ -1,4 +1,4 @@
-"""A network plugin that does not answer while a file is there."""
+"""A network plugin that does not answer, a database that takes no writes, while a file is there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+
 from abaca.config import BackendConfig, Config
+from abaca.db.database import Database
 from abaca.errors import NetworkUnavailable
 from abaca.network.plugin import NetworkPlugin
 
 SWITCH = "network.down"
+READ_ONLY = "database.read-only"
 VERBS = (
     "status",
     "describe",
@@ -31,6 +35,17 @@ def with_outages(config: Config, folder: Path) -> Config:
     return replace(
         config, backends=tuple(_backend(item, folder / SWITCH) for item in config.backends)
     )
+
+
+def writing_fails(db: Database, folder: Path) -> None:
+    """SQLite refuses to write in transactions that begin while the folder has `READ_ONLY`."""
+    if not db.is_sqlite:
+        return
+
+    def look(connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's own
+        connection.execute(f"PRAGMA query_only = {int((folder / READ_ONLY).exists())}")
+
+    event.listen(db.engine, "checkout", look)
 
 
 def _backend(backend: BackendConfig, switch: Path) -> BackendConfig:

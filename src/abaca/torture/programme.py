@@ -18,8 +18,11 @@ from abaca.torture.disasters import (
     ON_LINUX,
     ON_SMALL,
     ON_SQLITE,
+    ON_VOLUME,
     Disaster,
+    Refusal,
     of_server,
+    site_url,
     small_database,
     tried,
 )
@@ -28,13 +31,13 @@ from abaca.torture.linux_site import linux_site
 from abaca.torture.report import Report
 from abaca.torture.run import Choice, Faults, finding
 from abaca.torture.site import Site
-from abaca.torture.storm import Storm
+from abaca.torture.storm import CUSTOMERS, Storm
 from abaca.torture.trial import PROJECTS, Trials
 
 PHASES = {"storm": 0.12, "disasters": 0.2, "kill": 0.3, "pause": 0.08, "linux": 0.3}
 """Parts of the duration; what one does not use, the next ones have."""
-OPERATIONS = 1000
-"""Of a storm, at most."""
+
+Making = Callable[[], AbstractContextManager[Site]]
 
 
 @dataclass(kw_only=True)
@@ -46,6 +49,7 @@ class Programme:
     chance: random.Random
     choice: Choice
     server: DatabaseServer | None = None
+    """Started if the database has one, and none is given."""
 
     def run(self, seconds: float, phases: Sequence[str] = ()) -> None:
         """Every part, or those named."""
@@ -53,7 +57,7 @@ class Programme:
         chosen = {name: share for name, share in PHASES.items() if name in (phases or PHASES)}
         end = time.monotonic() + seconds
         with ExitStack() as stack:
-            if self.database in SERVERS:
+            if self.server is None and self.database in SERVERS:
                 self.server = stack.enter_context(serving(self.database))
             while chosen:
                 whole = sum(chosen.values())
@@ -71,25 +75,26 @@ class Programme:
 
     def _storm(self, seconds: float) -> None:
         """A thousand operations by many tenants."""
-        with self._fake() as site:
+        with self._url() as url, fake_site(url, [*PROJECTS, *CUSTOMERS]) as site:
             trials = Trials(site=site)
             trials.begin()
             storm = Storm(report=self.report, trials=trials, chance=self._chance())
             try:
-                storm.run(OPERATIONS, seconds)
+                storm.run(seconds)
             except (AssertionError, AbacaError) as error:
                 self.report.runs += 1
                 self.report.wrong(finding(error, f"storm, seed {self.report.seed}"))
 
     def _disasters(self, seconds: float) -> None:
         """Each on a site of its own, in equal parts of the time."""
-        parts: list[tuple[Callable[[], AbstractContextManager[Site]], tuple[Disaster, ...]]] = [
-            (self._fake, EVERYWHERE)
-        ]
+        parts: list[
+            tuple[Callable[[], AbstractContextManager[Site]], tuple[Disaster | Refusal, ...]]
+        ] = [(self._fake, EVERYWHERE)]
         if self.server is None:
-            parts += [(self._fake, ON_SQLITE), (self._small, ON_SMALL), (self._real, ON_LINUX)]
+            parts += [(self._fake, ON_SQLITE), (self._small, ON_SMALL)]
         else:
-            parts += [(self._fake, of_server(self.server, self.database)), (self._real, ON_LINUX)]
+            parts.append((self._fake, of_server(self.server, self.database)))
+        parts += [(self._real, ON_LINUX), (self._little_room, ON_VOLUME)]
         end = time.monotonic() + seconds
         while parts:
             left = max(0.0, end - time.monotonic())
@@ -98,8 +103,8 @@ class Programme:
 
     def _some(
         self,
-        make: Callable[[], AbstractContextManager[Site]],
-        disasters: tuple[Disaster, ...],
+        make: Making,
+        disasters: tuple[Disaster | Refusal, ...],
         seconds: float,
     ) -> None:
         """Each disaster in turn, as long as there is time, or until one goes wrong."""
@@ -160,11 +165,16 @@ class Programme:
             yield site
 
     @contextmanager
+    def _little_room(self) -> Iterator[Site]:
+        with self._url() as url, linux_site(url, PROJECTS, small=True) as site:
+            yield site
+
+    @contextmanager
     def _url(self) -> Iterator[str | None]:
         """A database of its own on the server, if there is one."""
         if self.server is None:
             yield None
             return
-        url = self.server.create()
+        url = site_url(self.server, self.database)
         yield url
         self.server.drop(url)

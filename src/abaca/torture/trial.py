@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from abaca.db.database import Database
 from abaca.errors import AbacaError
 from abaca.steps import FAULT_VARIABLE, SIGNAL_VARIABLE, TRACE_VARIABLE
-from abaca.torture.nursery import alive, paused
+from abaca.torture.nursery import alive, holds_locks, paused
 from abaca.torture.operations import EVERYBODY, KEPT, Bench, Operation
 from abaca.torture.site import DISARMED, Setting, Site, Wrong
 
@@ -20,6 +20,7 @@ PROJECT, KEEPER = "tenant", "keeper"
 PROJECTS = [PROJECT, KEEPER, "heir"]
 CENSUS_SECONDS = 3.0
 """For so long what was killed may take to be gone."""
+STOP_TRIES = 50
 SAME_POINT = 3
 """How many of the times that a run passes a point are tried."""
 ONCE = ("pools.", "tasks.", "bin.", "transfers.", "messages.", "supervision.")
@@ -99,9 +100,9 @@ class Trials:
         return reached
 
     def paused(self, operation: Operation, setting: Setting, point: str) -> bool:
-        """Two managers stop there for longer than their leases; a third does the work; they wake.
+        """Two managers stop for longer than their leases; a third does the work; they wake.
 
-        False if none of the two passed there.
+        One stops there, the other one where it is. False if none of the two passed there.
         """
         expected = _sum(self.base, self.reference(operation, setting).change)
         bench = self.bench(setting)
@@ -132,21 +133,34 @@ class Trials:
         return reached
 
     def _sleep(self, sleepers: list[int], bench: Bench, operation: Operation) -> bool:
-        """Until both sleep or all is done; then another manager goes on. True if one slept.
-
-        One that another of its threads holds SQLite's only lock in does not count: there
-        everybody waits for it to wake.
-        """
+        """Until both sleep or all is done; then another manager goes on. True if they slept."""
         deadline = time.monotonic() + self.site.lease_seconds + 2
-        while not all(paused(item) for item in sleepers):
+        while not any(paused(item) for item in sleepers):
             if not self.site.unsettled() or time.monotonic() > deadline:
-                break
-            time.sleep(0.02)
-        if not any(paused(item) for item in sleepers) or self.site.locked():
+                return False
+            time.sleep(0.005)
+        if not self._stopped([item for item in sleepers if not paused(item)]):
             return False
         self.site.start()
         self._rest(bench, operation)
+        if not all(paused(item) for item in sleepers):
+            raise Wrong("lost", "a manager that was paused went on by itself")
         return True
+
+    def _stopped(self, others: list[int]) -> bool:
+        """They are stopped as well; False if they always are in the middle of something.
+
+        Until one goes on that has a transaction or an flock, nobody could do the work.
+        """
+        for _ in range(STOP_TRIES):
+            for process in others:
+                os.kill(process, signal.SIGSTOP)
+            if not self.site.locked() and not any(holds_locks(item) for item in others):
+                return True
+            for process in others:
+                os.kill(process, signal.SIGCONT)
+            time.sleep(0.02)
+        return False
 
     def disturbed(
         self, operation: Operation, setting: Setting, strike: Callable[[Callable[[], None]], None]

@@ -316,15 +316,17 @@ def break_expired(tx: Tx) -> int:
     return _break(tx, _expired(*_at(clock)))
 
 
-def set_back(tx: Tx, lease_seconds: float) -> None:
-    """The clock was set back, or may have been: nothing waits for times that are far off now.
+def set_back(tx: Tx, queues: Collection[str], lease_seconds: float) -> None:
+    """The clock was set back, or may have been: nothing here waits for times that are far off now.
 
     Whoever looks at a task early waits again; whoever is alive extends its lease.
+    Other queues' workers see for themselves, and may know that it was not.
     """
     clock = read_clock(tx)
     latest = clock.now + lease_seconds
-    tx.execute(update(tasks).where(tasks.c.due_at > clock.now).values(due_at=clock.now))
-    tx.execute(update(tasks).where(tasks.c.lease_until > latest).values(lease_until=latest))
+    ours = or_(tasks.c.queue.in_(sorted(queues)), tasks.c.queue.is_(None))
+    tx.execute(update(tasks).where(ours, tasks.c.due_at > clock.now).values(due_at=clock.now))
+    tx.execute(update(tasks).where(ours, tasks.c.lease_until > latest).values(lease_until=latest))
 
 
 def break_leases(tx: Tx, workers: Collection[str]) -> int:

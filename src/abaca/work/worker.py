@@ -74,7 +74,7 @@ class WorkerPool:
         self._stopping = threading.Event()
         self._pause = EAGER_SECONDS
         self._clock: tuple[float, float] | None = None
-        """The clock of leases, and this process's own, at the last look."""
+        """The clock of leases, and this process's own, at the last look that was acted upon."""
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -141,10 +141,13 @@ class WorkerPool:
             return self._options.poll_seconds
         with self._db.read() as tx:
             outlook = queue.look(tx, self._queues, self._handlers.keys(), idle)
-        if self._was_set_back(outlook.now):
+        clock = (outlook.now, time.monotonic())
+        if self._was_set_back(*clock):
             with self._db.write(SET_BACK) as tx:
-                queue.set_back(tx, self._options.lease_seconds)
+                queue.set_back(tx, self._queues, self._options.lease_seconds)
+            self._clock = clock
             return None
+        self._clock = clock
         if outlook.expired:
             with self._db.write(EXPIRE) as tx:
                 broken = queue.break_expired(tx)
@@ -163,13 +166,12 @@ class WorkerPool:
         self._pause = min(self._pause * 1.5, self._options.poll_seconds)
         return self._pause if outlook.next_due is None else min(outlook.next_due, self._pause)
 
-    def _was_set_back(self, now: float) -> bool:
+    def _was_set_back(self, now: float, ours: float) -> bool:
         """True if the clock of leases went less far than ours since the last look, or at the first.
 
         Before that it may have been.
         """
-        ours = time.monotonic()
-        last, self._clock = self._clock, (now, ours)
+        last = self._clock
         return last is None or now - last[0] < ours - last[1] - SET_BACK_SECONDS
 
     def _claim(self, ready: Collection[str]) -> list[Task]:

@@ -253,7 +253,7 @@ class LinuxDriver:
         """A namespace of no server is gone."""
         place = self._layout.place(oddity.of)
         with _translated(), self._operation(place):
-            if oddity.missing or oddity.holds_data or oddity not in self.oddities():
+            if oddity != oddities.stray_namespace(self._layout, oddity.name):
                 return False
             remove_namespace(oddity.name)
             return True

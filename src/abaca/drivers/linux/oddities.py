@@ -114,13 +114,21 @@ def _stray_namespaces(layout: Layout) -> Iterator[Oddity]:
 
     The directory of a server is made before its namespace, and removed after it.
     """
+    for name in netns.namespaces():
+        if (found := stray_namespace(layout, name)) is not None:
+            yield found
+
+
+def stray_namespace(layout: Layout, name: str) -> Oddity | None:
+    """This one, if it is one."""
     prefix = f"abaca-{layout.deployment}-"
-    # Listed before the directories: what appears in between has its directory by then.
-    names = [item for item in netns.namespaces() if item.startswith(prefix)]
-    known = {path.name for path in (RUN_PATH / layout.deployment).glob("*/*")}
-    for name in names:
-        key = name.removeprefix(prefix)
-        if key == "switch" or key.startswith("r-") or key in known:
-            continue
-        if safe(key) == key:
-            yield Oddity(kind=NAMESPACE, name=name, missing=False, of=key, holds_data=False)
+    key = name.removeprefix(prefix)
+    if not name.startswith(prefix) or key == "switch" or key.startswith("r-") or safe(key) != key:
+        return None
+    # Asked before the directories: what appears in between has its directory by then.
+    if not netns.exists(name):
+        return None
+    backends = (RUN_PATH / layout.deployment).glob("*")
+    if any((backend / key).exists() for backend in backends):
+        return None
+    return Oddity(kind=NAMESPACE, name=name, missing=False, of=key, holds_data=False)

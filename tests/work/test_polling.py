@@ -1,0 +1,68 @@
+"""How often workers look at the queue where nothing wakes them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from sqlalchemy import event
+
+from abaca.observe import metrics
+from abaca.work.worker import EAGER_SECONDS
+from support.task_queue import FAST, Queue, Script
+
+RARELY = replace(FAST, poll_seconds=30.0)
+
+
+def test_soon_after_some_work_there_is_more(tasks: Queue) -> None:
+    """What another process queues then is found long before the next regular look."""
+    tasks.work(Script(), options=RARELY)
+    tasks.put("first")
+    tasks.until_empty()
+    tasks.put("later", delay=3600)
+    tasks.set("later", due_at=0.0)  # without the bell that queueing rings
+    tasks.until_empty(RARELY.poll_seconds / 3)
+
+
+def test_the_pauses_grow(tasks: Queue) -> None:
+    """A queue where nothing happens is looked at less and less often, never less than asked."""
+    looks: list[float] = []
+    pool = tasks.work(Script(), options=RARELY)
+    tasks.put("first")
+    tasks.until_empty()
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM tasks" in statement:
+            looks.append(statement)
+
+    event.listen(tasks.db.engine, "before_cursor_execute", note)
+    begun = time.monotonic()
+    tasks.until(lambda: pool._pause > 20 * EAGER_SECONDS, 20)
+    # A look is two statements.
+    assert 1 <= len(looks) / 2 < (time.monotonic() - begun) / EAGER_SECONDS / 2
+    often = tasks.work(Script(), options=replace(FAST, poll_seconds=2 * EAGER_SECONDS))
+    tasks.until(lambda: often._pause == 2 * EAGER_SECONDS)
+
+
+def takeovers(reason: str) -> float:
+    """How many there were in this process."""
+    (family,) = metrics.lease_takeovers.collect()
+    return sum(
+        sample.value
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.labels == {"reason": reason}
+    )
+
+
+def test_within_one_lease_the_work_of_a_dead_host_is_done(tasks: Queue) -> None:
+    """Nobody breaks that lease but time: not at once, and not much later; it is counted."""
+    before, seconds = takeovers("expired"), 2.0
+    tasks.put("a")
+    script = Script()
+    began = time.monotonic()
+    (dead,) = tasks.claim(worker="elsewhere", lease_seconds=seconds)
+    tasks.work(script, options=FAST)
+    tasks.until(lambda: bool(script.runs), 3 * seconds)
+    assert time.monotonic() - began >= 0.9 * seconds
+    assert [item.lease_token for item in script.runs] == [dead.lease_token + 2]
+    assert takeovers("expired") == before + 1
