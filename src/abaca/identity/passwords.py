@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 
 import argon2
 from argon2 import PasswordHasher
@@ -39,8 +40,11 @@ class Hasher:
             else PasswordHasher(PASSES, KIBIBYTES, LANES)
         )
         self._turns = threading.BoundedSemaphore(AT_ONCE)
-        # Checked where there is no such user, so that the time taken doesn't tell.
-        self._nobody = self.hash(secrets.token_hex())
+
+    @cached_property
+    def _nobody(self) -> str:
+        """Checked where there is no such user, so that the time taken doesn't tell."""
+        return self.hash(secrets.token_hex())
 
     def hash(self, secret: str) -> str:
         """What to store."""
@@ -49,9 +53,11 @@ class Hasher:
 
     def check(self, stored: str | None, secret: str) -> bool:
         """Whether it is the secret; takes as long where nothing is stored."""
+        # Made at the first check, whoever it is of, and not at the start of the service.
+        nobody = self._nobody
         with _Turn(self._turns):
             try:
-                right = self._argon2.verify(stored or self._nobody, secret)
+                right = self._argon2.verify(stored or nobody, secret)
             except (VerificationError, InvalidHashError):
                 return False
         return right and stored is not None

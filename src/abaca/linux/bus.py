@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from jeepney import DBusAddress, MessageType, new_method_call
-from jeepney.io.blocking import open_dbus_connection
+from jeepney import DBusAddress, MatchRule, MessageType, message_bus, new_method_call
+from jeepney.io.blocking import Proxy, open_dbus_connection
 
 from abaca.errors import LinuxError
 from abaca.linux.daemon import Daemon
@@ -32,6 +32,8 @@ _CONFIGURATION = """<busconfig>
 """
 _LONGEST_SOCKET = 100
 """Bytes in a UNIX socket's address (108), less some for the kernel's and D-Bus's own."""
+_PAUSE = 0.002
+"""Seconds between looks for the socket of a daemon that has just been started."""
 
 
 class BusError(LinuxError):
@@ -65,11 +67,12 @@ class Bus:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._socket.unlink(missing_ok=True)
             write_whole(
-                self._configuration, _CONFIGURATION.format(socket=escape(str(self._socket)))
+                self._configuration,
+                _CONFIGURATION.format(socket=escape(str(self._socket))),
+                durable=False,
             )
-        self.daemon.start(
-            ["dbus-daemon", self.daemon.marker, "--nofork", "--nopidfile"], netns=None
-        )
+            argv = ["dbus-daemon", self.daemon.marker, "--nofork", "--nopidfile"]
+            self.daemon.launch(argv, netns=None)
         self._wait()
 
     def stop(self) -> None:
@@ -98,6 +101,24 @@ class Bus:
             raise BusError(f"{method}: {' '.join(str(part) for part in reply.body)}")
         return tuple(reply.body)
 
+    def has(self, name: str, *, within: float) -> bool:
+        """True as soon as somebody has this name on the bus; False if nobody does in that time."""
+        taken = MatchRule(type="signal", sender=message_bus.bus_name, member="NameOwnerChanged")
+        taken.add_arg_condition(0, name)
+        try:
+            with (
+                open_dbus_connection(bus=self.address) as connection,
+                connection.filter(taken) as signals,
+            ):
+                bus = Proxy(message_bus, connection, timeout=within)
+                bus.AddMatch(taken)
+                # Asked after the signal is ordered, so that it is not missed in between.
+                if not bus.NameHasOwner(name)[0]:
+                    connection.recv_until_filtered(signals, timeout=within)
+                return True
+        except (OSError, TimeoutError, ValueError):
+            return False
+
     def _wait(self, patience: float = 10) -> None:
         deadline = time.monotonic() + patience
         while True:
@@ -110,4 +131,4 @@ class Bus:
                         f"the message bus {self.address} does not start: {error}; "
                         f"{self.daemon.last_words()}"
                     ) from error
-            time.sleep(0.02)
+            time.sleep(_PAUSE)

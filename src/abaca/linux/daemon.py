@@ -41,13 +41,21 @@ class Daemon:
         """Start it, unless it runs; LinuxError with its last words if it ends at once."""
         running = self.identity()
         if running is None:
-            self.log.parent.mkdir(parents=True, exist_ok=True)
-            pid = start_daemon(argv, netns=netns, log=self.log, env=env)
-            try:
-                running = process_identity(pid)
-            except LinuxError as error:
-                raise LinuxError(f"{self.program} ended at once: {self.last_words()}") from error
-        write_whole(self.record, f"{running[0]} {running[1]}\n")
+            return self.launch(argv, netns=netns, env=env)
+        self._note(running)
+        return running
+
+    def launch(
+        self, argv: Sequence[str], *, netns: str | None, env: Mapping[str, str] | None = None
+    ) -> tuple[int, int]:
+        """`start` for a caller who has just seen that it does not run."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        pid = start_daemon(argv, netns=netns, log=self.log, env=env)
+        try:
+            running = process_identity(pid)
+        except LinuxError as error:
+            raise LinuxError(f"{self.program} ended at once: {self.last_words()}") from error
+        self._note(running)
         return running
 
     def stop(self, *, timeout: float = 10) -> None:
@@ -64,6 +72,10 @@ class Daemon:
             return self.log.read_text(encoding="utf-8", errors="replace")[-2000:]
         return ""
 
+    def _note(self, running: tuple[int, int]) -> None:
+        if running != self._recorded():
+            write_whole(self.record, f"{running[0]} {running[1]}\n", durable=False)
+
     def _recorded(self) -> tuple[int, int] | None:
         with suppress(FileNotFoundError, ValueError):
             pid, start = self.record.read_text(encoding="ascii").split()
@@ -71,11 +83,17 @@ class Daemon:
         return None
 
     def _search(self) -> tuple[int, int] | None:
+        marker = self.marker.encode()
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
             with suppress(OSError, LinuxError):
-                argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                with (entry / "cmdline").open("rb", 0) as file:
+                    said = file.read()
+                # Of a host's many processes most are out after this one comparison.
+                if marker not in said:
+                    continue
+                argv = said.decode(errors="replace").split("\0")
                 name = Path(argv[0]).name
                 if self.marker in argv and (name == self.program or name in _STARTERS):
                     return process_identity(int(entry.name))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from abaca.linux import nftables
 from abaca.linux.links import IPAddress
-from abaca.linux.lock import run_holding
+from abaca.linux.netns import call_inside
 
 _RULES = """table inet abaca
 delete table inet abaca
@@ -58,7 +59,7 @@ def ensure_firewall(netns: str, ports: Sequence[int], apart: Sequence[Apart] = (
         inward="".join(_lines(apart, "iifname", "daddr")),
         outward="".join(_lines(apart, "oifname", "saddr")),
     )
-    run_holding("nsenter", f"--net=/run/netns/{netns}", "nft", "-f", "-", stdin=rules.encode())
+    call_inside(netns, lambda: nftables.apply(rules))
 
 
 def _lines(items: Sequence[Apart], interface: str, address: str) -> Iterator[str]:

@@ -31,6 +31,9 @@ _EXPORTS = DBusAddress(
     bus_name="org.ganesha.nfsd",
     interface="org.ganesha.nfsd.exportmgr",
 )
+_LOOK = 0.5
+"""Seconds between looks at whether one that is starting still runs."""
+_PAUSE = 0.01
 _MIB = 1 << 20
 _LONGEST_PREFIX = 99
 _MOST_ADDRESSES = 256
@@ -167,33 +170,44 @@ class Ganesha:
         )
 
     def start(self, exports: Sequence[Export]) -> None:
-        """It runs and answers, with these exports if it had to be started."""
-        if self.daemon.identity() is not None and self.answers():
-            return
-        self.daemon.stop(timeout=5)
+        """It runs, or has been started with these exports: `ready` waits until it answers."""
+        if self.daemon.identity() is not None:
+            if self.answers():
+                return
+            self.daemon.stop(timeout=5)
         self.bus.start()
         self._recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.save(exports)
         argv = ["ganesha.nfsd", "-F", "-f", str(self._configuration)]
         argv += ["-p", str(self._folder / "ganesha.pid"), "-L", str(self.daemon.log)]
         env = {"DBUS_SYSTEM_BUS_ADDRESS": self.bus.address, "MALLOC_ARENA_MAX": "2"}
-        self.daemon.start(argv, netns=self._netns, env=env)
-        self._wait()
+        self.daemon.launch(argv, netns=self._netns, env=env)
+
+    def ready(self, patience: float = 20) -> set[int]:
+        """IDs of the exports that it serves, as soon as it answers; LinuxError if it does not."""
+        deadline = time.monotonic() + patience
+        while not (self.bus.has(_EXPORTS.bus_name, within=_LOOK) and self.answers()):
+            if time.monotonic() > deadline or self.daemon.identity() is None:
+                raise LinuxError(f"NFS-Ganesha does not start: {self.daemon.last_words()}")
+            time.sleep(_PAUSE)
+        return self.served()
 
     def stop(self) -> None:
         """It and its bus are gone; succeeds on unknown."""
-        self.daemon.stop()
+        # Not asked first: all that a client was told is written is the kernel's by then.
+        self.daemon.stop(timeout=0)
         self.bus.stop()
 
     def save(self, exports: Sequence[Export]) -> None:
         """These are the exports that it starts with the next time."""
-        write_whole(self._configuration, render(self._options, self._recovery, exports))
+        text = render(self._options, self._recovery, exports)
+        write_whole(self._configuration, text, durable=False)
 
     def put(self, export: Export) -> None:
         """Serve the directory exactly so; clients of other exports notice nothing."""
         known = export.id in self.served()
         draft = self._folder / f"export-{export.id}.conf"
-        write_whole(draft, render_export(export, self._options.versions))
+        write_whole(draft, render_export(export, self._options.versions), durable=False)
         try:
             method = "UpdateExport" if known else "AddExport"
             body = (str(draft), f"EXPORT(Export_Id={export.id})")
@@ -226,13 +240,6 @@ class Ganesha:
         except BusError:
             return False
         return True
-
-    def _wait(self, patience: float = 20) -> None:
-        deadline = time.monotonic() + patience
-        while not self.answers():
-            if time.monotonic() > deadline or self.daemon.identity() is None:
-                raise LinuxError(f"NFS-Ganesha does not start: {self.daemon.last_words()}")
-            time.sleep(0.02)
 
 
 def _same_mounts(pid: int) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import struct
+from contextlib import suppress
 from pathlib import Path
 
 from abaca.errors import CommandFailed
@@ -15,6 +18,9 @@ MINIMUM_BYTES = 128 << 20
 ROOM_BYTES = 16 << 20
 """Where less is free, there was no room for an empty file system."""
 _BLOCK = 512
+_LOOP_GET_STATUS64 = 0x4C05
+_LOOP_STATUS_BYTES = 232
+"""``struct loop_info64``; it begins with device and inode of the file."""
 
 
 class Image:
@@ -64,10 +70,13 @@ class Image:
 
     def device(self) -> str | None:
         """The loop device that it is attached to, if any."""
-        listed = run_holding(
-            "losetup", "--list", "--noheadings", "--output", "NAME", "--associated", str(self.path)
-        ).split()
-        return listed[0] if listed else None
+        with suppress(FileNotFoundError):
+            mine = self.path.stat()
+            for folder in Path("/sys/block").glob("loop*/loop"):
+                device = f"/dev/{folder.parent.name}"
+                if _names(folder, self.path) and _carries(device, mine):
+                    return device
+        return None
 
     def attach(self) -> str:
         """Attach it to a loop device, which is returned."""
@@ -100,6 +109,22 @@ class Image:
                 run_holding("losetup", "--detach", device)
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(".new").unlink(missing_ok=True)
+
+
+def _names(folder: Path, path: Path) -> bool:
+    """False for most of a host's loop devices, without opening them."""
+    with suppress(OSError):
+        return (folder / "backing_file").read_text().rstrip("\n").endswith(path.name)
+    return False
+
+
+def _carries(device: str, file: os.stat_result) -> bool:
+    """True if the loop device is attached to this file, whatever its path."""
+    status = bytearray(_LOOP_STATUS_BYTES)
+    with suppress(OSError), Path(device).open("rb", 0) as opened:
+        fcntl.ioctl(opened, _LOOP_GET_STATUS64, status)
+        return struct.unpack_from("QQ", status) == (file.st_dev, file.st_ino)
+    return False
 
 
 def _device_size(device: str) -> int:

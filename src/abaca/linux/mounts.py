@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import os
 import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from abaca.errors import CommandFailed, LinuxError
-from abaca.linux.lock import run_holding
+from abaca.errors import LinuxError
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")
-_OPTIONS = "nodev,nosuid,noexec,noatime"
+_FLAGS = 0x2 | 0x4 | 0x8 | 0x400
+"""nosuid, nodev, noexec, noatime"""
+_MNT_DETACH = 2
+_PAUSE = 0.02
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +50,9 @@ def mount(device: str, target: Path, *, kind: str, options: str = "") -> None:
             raise LinuxError(f"{target} already carries {there.source}, not {device}")
         return
     target.mkdir(parents=True, exist_ok=True)
-    chosen = f"{_OPTIONS},{options}" if options else _OPTIONS
-    run_holding("mount", "-t", kind, "-o", chosen, device, str(target))
+    names = [os.fsencode(text) for text in (device, target, kind)]
+    if _libc.mount(*names, ctypes.c_ulong(_FLAGS), options.encode()) != 0:
+        raise _failure(f"mounting {device}", target)
 
 
 def unmount(target: Path, *, patience: float = 5.0) -> None:
@@ -56,16 +63,19 @@ def unmount(target: Path, *, patience: float = 5.0) -> None:
     """
     deadline = time.monotonic() + patience
     while mounted(target) is not None:
-        try:
-            run_holding("umount", str(target))
-        except CommandFailed as error:
-            if time.monotonic() > deadline:
-                run_holding("umount", "--lazy", str(target))
-            elif mounted(target) is not None and "busy" not in error.output:
-                raise
-            time.sleep(0.1)
+        late = time.monotonic() > deadline
+        if _libc.umount2(os.fsencode(target), _MNT_DETACH if late else 0) != 0:
+            failure = _failure("unmounting", target)
+            if failure.errno != errno.EBUSY and mounted(target) is not None:
+                raise failure
+            time.sleep(_PAUSE)
     if target.is_dir():
         target.rmdir()
+
+
+def _failure(doing: str, target: Path) -> OSError:
+    code = ctypes.get_errno()
+    return OSError(code, f"{doing}: {os.strerror(code)}", str(target))
 
 
 def _parse(line: str) -> Mount:

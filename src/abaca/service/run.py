@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -53,6 +54,9 @@ def run(
             server.await_serving()
             say(f"abaca: listening on {url}")
         log.info("started", host=config.service.host, url=url, backends=_names(config, managers))
+        # Nor is it looked through later; from here on garbage is collected.
+        gc.freeze()
+        gc.enable()
         told.until_stop(lambda: _reload(again, current))
         log.info("stopping")
     log.info("stopped")

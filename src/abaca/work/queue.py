@@ -30,7 +30,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.clock import Reading, read_clock
@@ -90,14 +89,21 @@ def enqueue(
 @cache
 def _upsert(dialect: str) -> Executable:
     """A new task, or what changes in the row of one that is alive already."""
+    # Each dialect is a tenth of a second to load: only the one that is used.
     keys = ["kind", "resource_id"]
     if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite  # noqa: PLC0415
+
         lite = sqlite.insert(tasks)
         return lite.on_conflict_do_update(index_elements=keys, set_=dict(_again(lite.excluded)))
     if dialect == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
         postgres = postgresql.insert(tasks)
         again = dict(_again(postgres.excluded))
         return postgres.on_conflict_do_update(index_elements=keys, set_=again)
+    from sqlalchemy.dialects import mysql  # noqa: PLC0415
+
     maria = mysql.insert(tasks)
     return maria.on_duplicate_key_update(_again(maria.inserted))
 

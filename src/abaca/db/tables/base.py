@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, DateTime, ForeignKey, MetaData, String, types
-from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 
 metadata = MetaData(
@@ -24,7 +23,7 @@ Id = String(36)
 Name = String(255)
 # The ID of a project, user or share type that is one part of a long key: MariaDB's
 # keys have at most 3072 bytes, and it counts four for each character.
-KeyPart = String(255).with_variant(mysql.VARCHAR(128), "mysql", "mariadb")
+KeyPart = String(255).with_variant(String(128), "mysql", "mariadb")
 
 
 class UtcDateTime(types.TypeDecorator[datetime]):
@@ -36,6 +35,8 @@ class UtcDateTime(types.TypeDecorator[datetime]):
     def load_dialect_impl(self, dialect: Dialect) -> types.TypeEngine[Any]:
         """MariaDB drops microseconds unless asked."""
         if dialect.name in {"mysql", "mariadb"}:
+            from sqlalchemy.dialects import mysql  # noqa: PLC0415 - only where it is used
+
             return dialect.type_descriptor(mysql.DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime())
 

@@ -69,15 +69,19 @@ def check_rules(rules: Iterable[Rule]) -> None:
 
 
 @step("server.create.nfs")
-def ensure_nfs(place: Place, options: LinuxOptions) -> None:
-    """The NFS server runs and serves every share that is mounted."""
+def start_nfs(place: Place, options: LinuxOptions) -> None:
+    """The NFS server runs or is starting, with every share that is mounted."""
     if 3 in options.nfs_versions:  # noqa: PLR2004
         Portmap(place.run, place.netns).start()
+    ganesha(place, options).start(exports(place))
+
+
+def await_nfs(place: Place, options: LinuxOptions) -> None:
+    """The NFS server answers and serves every share that is mounted."""
     server = ganesha(place, options)
+    served = server.ready()
     wanted = exports(place)
-    server.start(wanted)
     server.save(wanted)
-    served = server.served()
     for export in wanted:
         if export.id not in served:
             server.put(export)

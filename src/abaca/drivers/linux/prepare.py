@@ -19,8 +19,6 @@ PROGRAMS = (
     "ganesha.nfsd",
     "losetup",
     "mkfs.btrfs",
-    "mount",
-    "umount",
 )
 SERVER_PROGRAMS = ("nft", "nsenter")
 

@@ -26,7 +26,8 @@ def ensure_single(place: Place, options: LinuxOptions) -> None:
     """The backend's one server runs, in this process's own network namespace."""
     make_record(place)
     storage.restore(place)
-    nfs.ensure_nfs(place, options)
+    nfs.start_nfs(place, options)
+    nfs.await_nfs(place, options)
 
 
 def ensure(
@@ -35,10 +36,12 @@ def ensure(
     """The share server runs on these interfaces."""
     make_record(place)
     make_namespace(place)
+    storage.restore(place)
+    # While it starts, the namespace gets its firewall, and only then a way to it.
+    nfs.start_nfs(place, options)
     make_firewall(place, options, network)
     ensure_interfaces(place, fabric, network)
-    storage.restore(place)
-    nfs.ensure_nfs(place, options)
+    nfs.await_nfs(place, options)
 
 
 def remove(place: Place, options: LinuxOptions, fabric: LinuxFabric | None) -> None:
