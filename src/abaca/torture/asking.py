@@ -17,7 +17,6 @@ from abaca.db.database import Database, Tx
 from abaca.db.tables import new_id
 from abaca.model.quota import Resource
 from abaca.model.share import Share
-from abaca.model.share_network import ShareNetwork
 from abaca.share import (
     access_rules,
     resize,
@@ -148,11 +147,6 @@ class Tenant:
     def delete_network(self, network: str) -> None:
         """Have it go."""
         self._ask(lambda tx: share_networks.delete(tx, self.context(), network))
-
-    def seen_network(self, network: str) -> ShareNetwork:
-        """The share network now."""
-        with self.db.read() as tx:
-            return share_networks.seen(tx, self.context(), network)
 
     def add_subnet(self, network: str, name: str) -> str:
         """Add a subnet on that network of the project's; its ID."""

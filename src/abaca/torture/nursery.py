@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -72,17 +73,28 @@ def options(birth: Birth) -> ManagerOptions:
 def main() -> None:
     """Fork managers as the input says."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
-    started = []
+    started: list[int] = []
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
             serve(Birth(**json.loads(line)))
-        started.append(process)
+        started = [*_alive(started), os.pidfd_open(process)]
         sys.stdout.write(f"{process}\n")
         sys.stdout.flush()
-    for process in started:
+    for handle in _alive(started):
         with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+def _alive(handles: list[int]) -> list[int]:
+    """Those whose process has not ended: its number may be another process's by now."""
+    ended = select.poll()
+    for handle in handles:
+        ended.register(handle, select.POLLIN)
+    gone = {handle for handle, _ in ended.poll(0)}
+    for handle in gone:
+        os.close(handle)
+    return [handle for handle in handles if handle not in gone]
 
 
 def serve(birth: Birth) -> None:

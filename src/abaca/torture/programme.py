@@ -178,5 +178,7 @@ class Programme:
             yield None
             return
         url = site_url(self.server, self.database)
-        yield url
-        self.server.drop(url)
+        try:
+            yield url
+        finally:
+            self.server.drop(url)
