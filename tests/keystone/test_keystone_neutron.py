@@ -16,7 +16,7 @@ from abaca.network.neutron import NeutronPlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
 from support.keystone.cloud import PASSWORD, Cloud
 from support.keystone.server import running
-from support.neutron.server import AGENT_HOST, NeutronServer, free_port
+from support.neutron.server import AGENT_HOST, NeutronServer
 from support.neutron.world import plugin_on
 
 pytestmark = [pytest.mark.xdist_group("keystone"), pytest.mark.timeout(300)]
@@ -146,8 +146,8 @@ WRONG: list[tuple[DriverMode, dict[str, object], str]] = [
     (MANAGED, {"project_name": "nowhere"}, "refuses the credentials"),
     (MANAGED, {"region_name": "elsewhere"}, "region_name elsewhere"),
     (MANAGED, {"interface": "internal"}, "interface internal"),
-    (MANAGED, {"auth_url": f"http://127.0.0.1:{free_port()}/v3"}, "can't be reached"),
-    (MANAGED, {"endpoint_override": f"http://127.0.0.1:{free_port()}"}, "can't be reached"),
+    (MANAGED, {"auth_url": "http://127.0.0.1:1/v3"}, "can't be reached"),
+    (MANAGED, {"endpoint_override": "http://127.0.0.1:1"}, "can't be reached"),
     (MANAGED, {"endpoint_override": "KEYSTONE"}, "is the endpoint right?"),
     (FLAT, {"network": "lab"}, "network: Neutron has no network 'lab'"),
     (FLAT, {"network": "NET", "subnet": ["v6"]}, "subnet: 'v6': the network has no such subnet"),
