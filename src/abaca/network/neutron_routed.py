@@ -45,7 +45,11 @@ class ServiceNetworks:
         network = self._find(subnet.key)
         if network is None or not network.subnet_ids:
             raise NetworkNotFound(f"no network was made for share network subnet {subnet.key} yet")
-        return self._networks.place(network, self._remote.subnets(network_id=network.id))
+        subnets = self._remote.subnets(network_id=network.id)
+        if len({item.value.cidr.version for item in subnets}) < len(subnets):
+            # Others are making it: each looks again after, and the later subnet goes.
+            raise NetworkUnavailable(f"network {network.id} is being made by several at once")
+        return self._networks.place(network, subnets)
 
     def ensure(self, subnet: SubnetRef) -> None:
         """Network, subnets and the router's interface on each exist; idempotent."""
