@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -240,6 +241,21 @@ def test_made_by_several_at_once(scene: Scene):
     scene.plugin().ensure_network(scene.subnet, host="h")
     assert len(scene.plugin().describe(scene.subnet).subnets) == 1
     assert len(scene.left()) == 2, "a network and the router's port on it"
+
+
+def test_two_subnets_at_a_time(scene: Scene):
+    """While another host's subnet is beside ours nothing is refused; the next look mends it."""
+    plugin = scene.plugin()
+    plugin.ensure_network(scene.subnet, host="h")
+    (ours,) = plugin.describe(scene.subnet).subnets
+    (made,) = {item["network_id"] for item in scene.interfaces()}
+    time.sleep(1.1)  # Neutron's times are whole seconds, and the later one goes
+    network = scene.cloud.call("GET", f"/networks/{made}")["network"]
+    scene.cloud.subnet(network, "10.254.255.0/28")
+    with pytest.raises(NetworkUnavailable):
+        plugin.describe(scene.subnet)
+    plugin.ensure_network(scene.subnet, host="h")
+    assert plugin.describe(scene.subnet).subnets == (ours,)
 
 
 def test_servers_come_and_go_at_once(scene: Scene):
