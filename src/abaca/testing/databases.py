@@ -226,6 +226,8 @@ class MariadbServer(DatabaseServer):
             shutil.which("mariadbd") or "/usr/sbin/mariadbd",
             "--no-defaults",
             f"--datadir={self.home}/data",
+            # At its start a server removes temporary tables there, whosever they are.
+            f"--tmpdir={self.home}",
             f"--socket={self.home / self.listens}",
             f"--pid-file={self.home}/pid",
             "--skip-networking",
