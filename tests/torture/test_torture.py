@@ -12,6 +12,7 @@ import pytest
 
 import abaca
 from abaca import steps
+from abaca.demo import leftovers
 from abaca.testing.databases import SERVERS, DatabaseServer
 from abaca.torture import points
 from abaca.torture.cases import CASES, ELSEWHERE, operation_of
@@ -122,6 +123,9 @@ def real(databases: Databases) -> Iterator[Trials]:
         made = Trials(site=site)
         made.begin()
         yield made
+        devices = leftovers.loops(site.folder)
+    assert devices
+    assert not [item for item in devices if Path("/sys/block", Path(item).name, "loop").exists()]
 
 
 @pytest.mark.dataplane

@@ -58,10 +58,12 @@ def remove(root: Path) -> None:
 def reboot(root: Path) -> None:
     """What a reboot does to Abaca: only files on a disk are left of it."""
     _kill(root)
+    # Looked for first: the files of those on a file system below the folder lose their names.
+    devices = loops(root)
     for point in sorted(mounts(root), reverse=True):
         with suppress(CommandFailed):
             run("umount", "--lazy", point)
-    for device in loops(root):
+    for device in devices:
         with suppress(CommandFailed):
             run("losetup", "--detach", device)
     for name in server_namespaces(root):
