@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,32 @@ from abaca.demo import leftovers
 from abaca.demo.scenario import SETTINGS, Setting
 from abaca.demo.service import CONFIG, Service
 from abaca.demo.topology import Machine, Topology
+from abaca.errors import CommandFailed
+from support.forked_command import ForkedCommand
 
 WAIT_SECONDS = 60
+
+
+class Commands:
+    """`abaca` on the storage host, without its start; from the first use on."""
+
+    def __init__(self, netns: str) -> None:
+        self._netns = netns
+        self._process: ForkedCommand | None = None
+
+    def run(self, argv: Sequence[str], stdin: str | None) -> str:
+        """What it prints; `CommandFailed` if it fails."""
+        if self._process is None:
+            self._process = ForkedCommand("abaca", self._netns)
+        answer = self._process.run(argv, {}, stdin)
+        if answer.code:
+            raise CommandFailed(["abaca", *argv], answer.code, answer.err)
+        return answer.out
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.close()
 
 
 @dataclass(slots=True)
@@ -151,11 +175,12 @@ def open_site(
     root = Path("/tmp", f"{leftovers.PREFIX}{secrets.token_hex(3)}")  # noqa: S108 - image files
     leftovers.claim(root)
     topology = Topology(root.name.removeprefix(leftovers.PREFIX), root / "ovs")
-    service = Service(topology, root)
+    commands = Commands(topology.host)
+    service = Service(topology, root, commands.run)
     site = Site(root=root, topology=topology, service=service)
     try:
         topology.build()
-        with topology.inside(), beside(site) as known:
+        with topology.inside(), closing(commands), beside(site) as known:
             for text, value in (known if isinstance(known, dict) else {}).items():
                 config = config.replace(text, value)
             service.prepare(config)

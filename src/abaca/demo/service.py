@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from abaca.linux.command import run
 ENDPOINT = "http://127.0.0.1:8786"
 API_VERSION = "2.78"
 START_SECONDS = 30
+
+Command = Callable[[Sequence[str], str | None], str]
+"""Runs `abaca` with arguments and a standard input; its standard output, or `AbacaError`."""
 
 CONFIG = f"""\
 [DEFAULT]
@@ -116,9 +120,11 @@ segmentation_ids = 20000-20999
 class Service:
     """Starts, stops and commands Abaca inside the storage host's namespace."""
 
-    def __init__(self, topology: Topology, root: Path) -> None:
+    def __init__(self, topology: Topology, root: Path, abaca: Command | None = None) -> None:
+        """``abaca``: who runs its commands; else each is a process, as an operator's is."""
         self._topology = topology
         self._root = root
+        self._abaca = abaca or self._as_process
         self._process: subprocess.Popen[bytes] | None = None
         self.config = root / "abaca.conf"
         self.log = root / "abaca.log"
@@ -135,7 +141,7 @@ class Service:
         """Start `abaca serve` and wait for the API; the highest version it speaks."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._argv("serve"),
+                self._argv("serve", "--config-file", str(self.config)),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -170,12 +176,14 @@ class Service:
 
     def abaca(self, *argv: str, stdin: str | None = None) -> str:
         """Run an `abaca` command with the demonstration's configuration."""
+        return self._abaca([*argv, "--config-file", str(self.config)], stdin)
+
+    def _as_process(self, argv: Sequence[str], stdin: str | None) -> str:
         return run(*self._argv(*argv), stdin=stdin.encode() if stdin else None)
 
     def _argv(self, *argv: str) -> list[str]:
         netns = f"--net=/run/netns/{self._topology.host}"
-        return ["nsenter", netns, sys.executable, "-m", "abaca.cli.main", *argv, "--config-file",
-                str(self.config)]  # fmt: skip
+        return ["nsenter", netns, sys.executable, "-m", "abaca.cli.main", *argv]
 
     def _wait(self) -> str:
         deadline = time.monotonic() + START_SECONDS
