@@ -165,3 +165,22 @@ def test_the_project_is_told(api: Api, start: StartManager, kind: TaskKind, scen
     assert message.action_id == SCENARIOS[kind][scenario]
     assert "0x80070057" not in message.user_message
     assert message.user_message.endswith((".", "again."))
+
+
+def test_every_project_on_a_share_network_is_told(api: Api, start: StartManager):
+    """Of a public one that several are on: what one was told does not keep it from the others."""
+    driver = FakeDriver(MODE)
+    start(backend("b1", MODE, driver=driver))
+    share_type, network = api.share_type(MODE), api.share_network()
+    projects = [PROJECT, "p2", "p3"]
+    for project in projects:
+        share_id = api.share(share_type, network_id=network, project_id=project)
+        api.until_status(share_id, ShareStatus.AVAILABLE)
+    api.until_idle()
+    _refuse(driver, "ensure_server", times=3 * len(projects))
+    driver.world.reboot()
+    api.until(lambda: len({item.project_id for item in api.messages()}) == len(projects))
+    api.until_idle(20)
+    told = api.messages()
+    assert sorted(item.project_id for item in told) == projects
+    assert {item.resource_id for item in told} == {network}

@@ -80,10 +80,17 @@ def add(
     )
 
 
-def told_since(tx: Tx, resource_id: str, since: datetime) -> bool:
-    """True if somebody was told about this resource since then, and has not deleted it."""
-    mine = (messages.c.resource_id == resource_id, messages.c.created_at >= since)
-    return tx.scalar(select(messages.c.id).where(*mine).limit(1)) is not None
+def told_since(tx: Tx, project_id: str, resource_id: str, since: datetime) -> bool:
+    """True if the project was told about this resource since then, and has not deleted it.
+
+    A public share network is several projects' resource: what one is told the others don't know.
+    """
+    found = select(messages.c.id).where(
+        messages.c.project_id == project_id,
+        messages.c.resource_id == resource_id,
+        messages.c.created_at >= since,
+    )
+    return tx.scalar(found.limit(1)) is not None
 
 
 def get(tx: Tx, message_id: str, project_id: str | None) -> Message | None:

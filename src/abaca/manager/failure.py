@@ -89,7 +89,7 @@ def tell(tx: Tx, share: Share, request_id: str | None, failure: Failure) -> None
 
 def tell_again(tx: Tx, share: Share, request_id: str | None, failure: Failure) -> None:
     """`tell`, unless the project was told something of this share of late."""
-    if not messages.told_since(tx, share.id, now() - QUIET):
+    if not messages.told_since(tx, share.project_id, share.id, now() - QUIET):
         tell(tx, share, request_id, failure)
 
 
@@ -100,7 +100,7 @@ def tell_of_server(
 
     It is about the share network: which servers are on it tenants do not see.
     """
-    if messages.told_since(tx, server.share_network_id, now() - QUIET):
+    if messages.told_since(tx, server.project_id, server.share_network_id, now() - QUIET):
         return
     messages.add(
         tx,
