@@ -1,15 +1,19 @@
-"""How often workers look at the queue where nothing wakes them."""
+"""What wakes workers, and how often they look at the queue where nothing does."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
 
+import pytest
 from sqlalchemy import event
 
 from abaca.observe import metrics
+from abaca.work import queue
+from abaca.work.doorbell import doorbell
+from abaca.work.lease import Lease
 from abaca.work.worker import EAGER_SECONDS
-from support.task_queue import FAST, Queue, Script
+from support.task_queue import FAST, Gate, Queue, Script
 
 RARELY = replace(FAST, poll_seconds=30.0)
 
@@ -42,6 +46,46 @@ def test_the_pauses_grow(tasks: Queue) -> None:
     assert 1 <= len(looks) / 2 < (time.monotonic() - begun) / EAGER_SECONDS / 2
     often = tasks.work(Script(), options=replace(FAST, poll_seconds=2 * EAGER_SECONDS))
     tasks.until(lambda: often._pause == 2 * EAGER_SECONDS)
+
+
+def test_the_first_thread_that_is_idle_again_takes_what_waits(tasks: Queue) -> None:
+    """Also one that began when others were idle: what came while all worked is not left waiting."""
+    gates = {"first": Gate(), "second": Gate()}
+
+    def body(lease: Lease) -> None:
+        if (gate := gates.get(lease.resource_id)) is not None:
+            gate()
+
+    script = Script(body=body)
+    tasks.work(script, options=replace(RARELY, threads=2))
+    tasks.put("first")
+    assert gates["first"].reached.wait(5)
+    tasks.put("third", delay=3600)
+    tasks.put("second")
+    assert gates["second"].reached.wait(5)
+    tasks.set("third", due_at=0.0)  # without the bell that queueing rings
+    gates["first"].open.set()
+    tasks.until(lambda: "third" in [item.resource_id for item in script.runs])
+    assert not gates["second"].open.is_set()
+    gates["second"].open.set()
+    tasks.until_empty()
+
+
+@pytest.mark.every_database
+def test_what_is_queued_while_another_task_ends_is_looked_at(tasks: Queue) -> None:
+    """Whoever is woken for it may look too early, and is woken by that end again."""
+    tasks.put("first", lane="server")
+    (task,) = tasks.claim()
+    with tasks.db.write() as tx:
+        queue.finish(tx, task)
+        if not tasks.db.is_sqlite:  # which has one writer at a time
+            tasks.put("second", lane="server")
+            assert [item.resource_id for item in tasks.claim()] == []
+        rings = doorbell.rings
+    if tasks.db.is_sqlite:
+        tasks.put("second", lane="server")
+    assert doorbell.rings > rings
+    assert [item.resource_id for item in tasks.claim()] == ["second"]
 
 
 def takeovers(reason: str) -> float:

@@ -47,11 +47,13 @@ class Keeper:
             self._live.add(lease)
             self._change.notify_all()
 
-    def remove(self, lease: Lease) -> None:
-        """Its work ended."""
+    def remove(self, lease: Lease) -> int:
+        """Its work ended; how many were worked on until now, with it."""
         with self._change:
+            count = len(self._live)
             self._live.discard(lease)
             self._change.notify_all()
+        return count
 
     def count(self) -> int:
         """How many tasks are being worked on."""

@@ -187,10 +187,9 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (lease := self._inbox.get()) is not None:
-            was_full = self._keeper.count() >= self._options.threads
             try:
                 run_task(lease, self._handlers[lease.task.kind], self._options.retry)
             finally:
-                self._keeper.remove(lease)
-                if was_full:
+                # Counted as it goes: whoever saw no thread idle before this sleeps until it rings.
+                if self._keeper.remove(lease) >= self._options.threads:
                     doorbell.ring()
