@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from abaca.service.http import HttpServer
+from abaca.service.http import BODY_BYTES, HEADER_BYTES, HttpServer
 
 CROWD = 64
 PATIENCE_SECONDS = 20
@@ -81,3 +81,37 @@ def test_those_who_say_nothing_hold_up_nobody(server: HttpServer) -> None:
         silent = [connect(stack, url) for _ in range(CROWD)]
         assert ask(connect(stack, url)).endswith(b"yes")
         assert all(is_open(connection) for connection in silent)
+
+
+def said_to(server: HttpServer, request: bytes) -> bytes:
+    """All that the server says on a connection on which this is sent, until it closes it."""
+    url = server.listen()
+    serve(server)
+    with ExitStack() as stack:
+        connection = connect(stack, url)
+        connection.sendall(request)
+        got = b""
+        while part := connection.recv(4096):
+            got += part
+    return got
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET /?" + b"x" * HEADER_BYTES + b" HTTP/1.1\r\n", b"414"),
+        (b"GET / HTTP/1.1\r\nX-Auth-Token: " + b"x" * (HEADER_BYTES + 512), b"413"),
+        (b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (BODY_BYTES + 1), b"413"),
+    ],
+    ids=["line", "headers", "body"],
+)
+def test_too_much_is_refused_unread(server: HttpServer, request_line: bytes, status: bytes) -> None:
+    """Whoever has no token either does not get all that he says into memory."""
+    assert said_to(server, request_line).split()[1] == status
+
+
+def test_nothing_of_a_body_is_taken_for_a_request(server: HttpServer) -> None:
+    """In chunks too, which the application does not read: there is one answer, and the end."""
+    chunks = b"2a;x /inner HTTP/1.1\r\nHost: abaca\r\n\r\n" + b"x" * 42 + b"\r\n0\r\n\r\n"
+    outer = b"POST / HTTP/1.1\r\nHost: abaca\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert said_to(server, outer + chunks).count(b"HTTP/1.1 ") == 1

@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 
 import structlog
 from cheroot import wsgi
+from cheroot.server import HTTPConnection, HTTPRequest
 
 log = structlog.get_logger()
 BEGIN_SECONDS = 5.0
@@ -18,6 +19,10 @@ KEPT = 256
 """Connections that are kept open between requests."""
 MUTE_SECONDS = 10
 """For how long a connection on which nothing was said yet takes no thread."""
+HEADER_BYTES = 64 << 10
+"""A request's line and headers, tokens and filters among them; more is 414 or 413."""
+BODY_BYTES = 1 << 20
+"""Far more than the application takes; what it leaves unread is read here, all at once."""
 
 
 class HttpServer:
@@ -40,6 +45,8 @@ class HttpServer:
             request_queue_size=WAITING,
         )
         self._server.keep_alive_conn_limit = KEPT
+        self._server.max_request_header_size = HEADER_BYTES
+        self._server.max_request_body_size = BODY_BYTES
         self._tls = tls is not None
         if tls is not None:
             from cheroot.ssl.builtin import BuiltinSSLAdapter  # noqa: PLC0415 - only what is configured
@@ -72,8 +79,28 @@ class HttpServer:
         self._server.stop()
 
 
+class _Request(HTTPRequest):
+    """cheroot's, of which nothing is left over."""
+
+    def respond(self) -> None:
+        """Answer, and close after a body in chunks: the application knows no such bodies.
+
+        What it leaves unread would be taken for the connection's next request.
+        """
+        self.close_connection = self.close_connection or self.chunked_read
+        super().respond()
+
+
+class _Connection(HTTPConnection):
+    """cheroot's, with our requests."""
+
+    RequestHandlerClass = _Request
+
+
 class _Server(wsgi.Server):
-    """cheroot's, with our log."""
+    """cheroot's, with our connections and our log."""
+
+    ConnectionClass = _Connection
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """What it has to say, mostly of clients that went away."""
