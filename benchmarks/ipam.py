@@ -15,13 +15,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from multiprocessing.synchronize import Barrier
 
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
 
 from abaca.db import migrate
 from abaca.db.addresses import DatabaseLedger
 from abaca.db.database import Database
 from abaca.db.tables import addresses, now
-from abaca.errors import DatabaseUnavailable
+from abaca.errors import DatabaseUnavailable, RowRefused
 from abaca.network import ipam
 from abaca.network.plugin import Claim, Label
 from benchmarks.results import Run
@@ -191,7 +190,7 @@ def _patient(action: Callable[[], object]) -> Callable[[], object]:
         while True:
             try:
                 action()
-            except (IntegrityError, DatabaseUnavailable):
+            except (DatabaseUnavailable, RowRefused):
                 continue
             return
 

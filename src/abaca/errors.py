@@ -17,6 +17,8 @@ translated where they enter (drivers, plugins, database, commands).
     │   └── TooManyRequests 429
     ├── ServiceUnavailable 503           retriable
     │   └── DatabaseUnavailable          includes deadlocks and lost connections
+    ├── DatabaseFault                    a statement or a database that is not as it should be
+    │   └── RowRefused                   by a constraint: another made the same row first, mostly
     ├── NetworkError                     what a network plugin may raise, and nothing else
     │   ├── InvalidNetwork
     │   ├── NetworkNotFound
@@ -154,6 +156,14 @@ class ServiceUnavailable(AbacaError):
 
 class DatabaseUnavailable(ServiceUnavailable):
     """The database refused or dropped the transaction; the same one may succeed later."""
+
+
+class DatabaseFault(AbacaError):
+    """The database can't do what was asked: nobody foresaw it, and somebody must mend it."""
+
+
+class RowRefused(DatabaseFault):
+    """A constraint refused the transaction; done again, it sees who was faster, if somebody was."""
 
 
 class NetworkError(AbacaError):

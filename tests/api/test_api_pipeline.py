@@ -24,8 +24,10 @@ from abaca.db.database import Database
 from abaca.errors import (
     BadRequest,
     ConfigError,
+    DatabaseFault,
     DatabaseUnavailable,
     OverLimit,
+    RowRefused,
     StorageFull,
     TooManyRequests,
 )
@@ -86,30 +88,38 @@ def test_errors_have_the_api_form(
 
 def test_faults_of_ours_are_not_told(db: Database) -> None:
     """Neither a crash nor an error meant for administrators reaches the caller in its words."""
-    for error in (RuntimeError("password=hunter2"), StorageFull("/srv/images has 3 bytes")):
+    for error in (
+        RuntimeError("password=hunter2"),
+        DatabaseFault("INSERT INTO users hunter2"),
+        StorageFull("/srv/images has 3 bytes"),
+    ):
         result = api(db, fails(error)).simulate_post("/v2/things")
         assert result.status_code == 500
         assert "hunter2" not in result.text
         assert "/srv" not in result.text
-    result = api(db, fails(RuntimeError("x"))).simulate_post("/v2/things")
-    told = result.json["computeFault"]["message"]
-    assert result.headers["X-OpenStack-Request-ID"] in told
-    assert re.search(r"req-[0-9a-f-]{36}", told)
+    for error in (RuntimeError("x"), DatabaseFault("x")):
+        result = api(db, fails(error)).simulate_post("/v2/things")
+        told = result.json["computeFault"]["message"]
+        assert result.headers["X-OpenStack-Request-ID"] in told
+        assert re.search(r"req-[0-9a-f-]{36}", told)
 
 
 @pytest.mark.parametrize("losses", [0, 1, ATTEMPTS - 1, ATTEMPTS])
-def test_lost_transactions_are_tried_again(db: Database, losses: int) -> None:
-    """Up to three attempts; then the caller is asked to come back."""
+@pytest.mark.parametrize(("kind", "status"), [(DatabaseUnavailable, 503), (RowRefused, 500)])
+def test_lost_transactions_are_tried_again(
+    db: Database, losses: int, kind: type[Exception], status: int
+) -> None:
+    """Up to three attempts; then the caller is asked to come back, or it was no race."""
     calls: list[int] = []
 
     def handler(_: Request) -> dict[str, int]:
         calls.append(1)
         if len(calls) <= losses:
-            raise DatabaseUnavailable("deadlock")
+            raise kind("lost")
         return {"calls": len(calls)}
 
     result = api(db, handler).simulate_post("/v2/things")
-    assert result.status_code == (503 if losses == ATTEMPTS else 200)
+    assert result.status_code == (status if losses == ATTEMPTS else 200)
     assert len(calls) == min(losses + 1, ATTEMPTS)
 
 

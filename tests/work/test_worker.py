@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from abaca.errors import BackendUnavailable, DatabaseUnavailable, DriverError
+from abaca.errors import BackendUnavailable, DatabaseFault, DatabaseUnavailable, DriverError
 from abaca.steps import step
 from abaca.work.identity import worker_name
 from abaca.work.lease import Lease
@@ -91,11 +91,12 @@ def test_other_errors_are_final_at_once(tasks: Queue):
     assert [str(item) for item in script.failures] == ["no"]
 
 
-def test_unexpected_errors_are_tried_some_times(tasks: Queue):
+@pytest.mark.parametrize("kind", [ZeroDivisionError, DatabaseFault])
+def test_unexpected_errors_are_tried_some_times(tasks: Queue, kind: type[Exception]):
     """A bug may be a race: it is tried as often as the options say, then final."""
 
     def body(_lease: Lease) -> None:
-        raise ZeroDivisionError("oops")
+        raise kind("oops")
 
     script = Script(body=body)
     tasks.work(script)

@@ -7,7 +7,7 @@
 5. which route, for that version and project     `abaca.api.routing`
 6. is it allowed                                 `abaca.api.policy`
 7. is the body right                             `abaca.api.bodies`
-8. the handler, again if the database was busy
+8. the handler, again if the database was busy, or another was faster
 9. errors in the API's own form                  `abaca.api.rendering`
 """
 
@@ -39,8 +39,10 @@ from abaca.db.database import Database
 from abaca.errors import (
     AbacaError,
     BadRequest,
+    DatabaseFault,
     DatabaseUnavailable,
     NotFound,
+    RowRefused,
     ServiceUnavailable,
     Unauthorized,
 )
@@ -69,6 +71,7 @@ def make_app(
     app.req_options.strip_url_path_trailing_slash = True
     app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(AbacaError, _abaca_error)
+    app.add_error_handler(DatabaseFault, _unexpected)
     app.add_error_handler(falcon.HTTPError, _http_error)
     app.add_route("/", Versions(settings, 300))
     app.add_route("/v2", Versions(settings, 200))
@@ -172,7 +175,7 @@ class _Api:
         for attempt in range(1, ATTEMPTS):
             try:
                 return handler(request)
-            except DatabaseUnavailable as error:
+            except (DatabaseUnavailable, RowRefused) as error:
                 log.warning("database.retry", attempt=attempt, error=error.message)
                 time.sleep(0.05 * attempt)
         return handler(request)

@@ -12,13 +12,12 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Row, and_, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from abaca.db import address_gaps, foreign_addresses
 from abaca.db.address_gaps import Spec
 from abaca.db.database import Database, Tx
 from abaca.db.tables import addresses, now
-from abaca.errors import AddressesExhausted, AllocationConflict, DatabaseUnavailable
+from abaca.errors import AddressesExhausted, AllocationConflict, DatabaseUnavailable, RowRefused
 from abaca.network import ipam
 from abaca.network.plugin import Claim, IPAddress, Label
 
@@ -83,7 +82,7 @@ class DatabaseLedger:
             try:
                 with self._database.write() as tx:
                     return work(tx)
-            except IntegrityError:
+            except RowRefused:
                 with self._database.write() as tx:
                     address_gaps.distrust(tx, pool)
         raise DatabaseUnavailable(f"pool {pool}: others were faster {ATTEMPTS} times")

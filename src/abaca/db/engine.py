@@ -17,7 +17,15 @@ from typing import Any
 import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -45,6 +53,13 @@ _DRIVERS = {
     "postgresql": ("postgresql+psycopg", "abaca[postgresql]"),
     "mysql": ("mysql+pymysql", "abaca[mysql]"),
 }
+_PASSING = (
+    OperationalError,
+    InternalError,  # the server's or the connection's own state
+    DisconnectionError,
+    PoolTimeoutError,
+    sqlite3.OperationalError,  # of a ROLLBACK that goes past SQLAlchemy
+)
 
 
 def kind_of(name: str) -> str:
@@ -59,16 +74,17 @@ def make_engine(url: str, pool_size: int) -> Engine:
     """
     where = with_driver(url)
     kind = kind_of(where.get_backend_name())
-    sizes = {"pool_size": pool_size, "max_overflow": pool_size}
+    # Values may be passwords, and errors are logged.
+    options = {"pool_size": pool_size, "max_overflow": pool_size, "hide_parameters": True}
     if kind == "sqlite":
-        engine = create_engine(where, **sizes)
+        engine = create_engine(where, **options)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     asked = {name: value for name, value in _CONNECT[kind].items() if name not in where.query}
     try:
         engine = create_engine(
             where,
-            **sizes,
+            **options,
             connect_args=asked,
             isolation_level="READ COMMITTED",
             pool_pre_ping=True,
@@ -109,15 +125,25 @@ def begin_read(connection: Connection, kind: str) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Deadlocks, lost connections and the like become DatabaseUnavailable."""
+    """What SQLAlchemy and the drivers raise becomes an error of the tree.
+
+    Deadlocks, lost connections and the like are DatabaseUnavailable, a broken constraint is
+    RowRefused, everything else is DatabaseFault.
+    """
     try:
         yield
-    except (OperationalError, PoolTimeoutError) as error:
-        raise errors.DatabaseUnavailable(f"database: {error}") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _READ_ONLY:
-            raise errors.DatabaseUnavailable(f"database: {error}") from error
-        raise
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise _meaning(error)(f"database: {error}") from error
+
+
+def _meaning(error: Exception) -> type[errors.AbacaError]:
+    if isinstance(error, _PASSING):
+        return errors.DatabaseUnavailable
+    if isinstance(error, DBAPIError) and (
+        error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _READ_ONLY
+    ):
+        return errors.DatabaseUnavailable
+    return errors.RowRefused if isinstance(error, IntegrityError) else errors.DatabaseFault
 
 
 def _prepare_sqlite(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401

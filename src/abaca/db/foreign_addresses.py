@@ -15,12 +15,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from abaca.db import address_gaps
 from abaca.db.database import Database, Tx
 from abaca.db.tables import addresses, now
-from abaca.errors import DatabaseUnavailable
+from abaca.errors import DatabaseUnavailable, RowRefused
 from abaca.network.plugin import IPAddress
 
 ANSWERED, IMPORTED = "answered", "imported"
@@ -124,7 +123,7 @@ class ForeignAddresses:
             try:
                 with self._database.write() as tx:
                     return self._keep_out(tx, wanted)
-            except IntegrityError:
+            except RowRefused:
                 continue  # another process made the pool's row at the same time
         raise DatabaseUnavailable(f"foreign addresses: others were faster {ATTEMPTS} times")
 

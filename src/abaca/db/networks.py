@@ -7,7 +7,6 @@ from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, insert, or_, select
-from sqlalchemy.exc import IntegrityError
 
 from abaca.db import address_gaps, segments
 from abaca.db.addresses import lock_pools
@@ -18,6 +17,7 @@ from abaca.errors import (
     Conflict,
     DatabaseUnavailable,
     NotFound,
+    RowRefused,
 )
 from abaca.network import ipam
 from abaca.network.plugin import (
@@ -78,7 +78,7 @@ class DatabaseRegistry:
             try:
                 with self._database.write() as tx:
                     return _made(tx, section, key) or _make(tx, section, key, plan)
-            except IntegrityError:
+            except RowRefused:
                 continue
         raise DatabaseUnavailable(f"{section}: others were faster {ATTEMPTS} times")
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy.exc import IntegrityError
-
 from abaca.db import share_servers
 from abaca.drivers.driver import Adopts
-from abaca.errors import DriverError, InvalidNetwork
+from abaca.errors import DriverError, InvalidNetwork, RowRefused
 from abaca.manager.backend import Backend
 from abaca.manager.views import server_view
 from abaca.model.share_server import ShareServer
@@ -52,7 +50,7 @@ def record(lease: Lease, server: ShareServer, details: Mapping[str, str]) -> Non
     try:
         with lease.write() as tx:
             share_servers.adopted(tx, server.id, details)
-    except IntegrityError as error:
+    except RowRefused as error:
         raise DriverError(
             f"another share server was made for share network {server.share_network_id} meanwhile"
         ) from error

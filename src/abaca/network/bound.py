@@ -16,7 +16,6 @@ from itertools import product
 from typing import ParamSpec, TypeVar
 
 import tenacity
-from sqlalchemy.exc import IntegrityError
 
 from abaca.db import allocations
 from abaca.db.allocations import AllocationRow
@@ -27,6 +26,7 @@ from abaca.errors import (
     NetworkError,
     NetworkNotFound,
     NetworkUnavailable,
+    RowRefused,
 )
 from abaca.modes import DriverMode
 from abaca.network.helper import HelperAddress, HelperInterface, HelperSubnet
@@ -353,7 +353,7 @@ class BoundNetwork:
     def _writing(self, work: Callable[[Tx], None]) -> None:
         """Run in a transaction; another one may have made the same row at the same time."""
         for _ in range(3):
-            with suppress(IntegrityError), self._database.write() as tx:
+            with suppress(RowRefused), self._database.write() as tx:
                 work(tx)
                 return
         raise DatabaseUnavailable("allocations: others were faster three times")

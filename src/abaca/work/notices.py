@@ -68,11 +68,13 @@ class Listener:
 
     def _run(self) -> None:
         """Listen, and again if the connection is lost: for whatever came meanwhile, ring."""
+        # The driver's own: it is asked for notices past SQLAlchemy.
+        lost = (DatabaseUnavailable, self._db.engine.dialect.loaded_dbapi.Error)
         while not self._stopping.is_set():
             try:
                 with translated():
                     self._listen()
-            except DatabaseUnavailable as error:
+            except lost as error:
                 log.warning("notices_not_heard", error=str(error))
             except Exception:
                 log.exception("notices_not_heard")

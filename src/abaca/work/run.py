@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeGuard
 
 import structlog
 import tenacity
 
 from abaca.db.database import Tx
 from abaca.db.tables import now
-from abaca.errors import AbacaError, DatabaseUnavailable, LeaseLost, Superseded
+from abaca.errors import AbacaError, DatabaseFault, DatabaseUnavailable, LeaseLost, Superseded
 from abaca.model.task import Task
 from abaca.observe import metrics
 from abaca.steps import commit, observed
@@ -116,7 +117,7 @@ def _attempt(lease: Lease, handler: Handler, options: RetryOptions) -> Outcome:
 
 
 def _fail(lease: Lease, handler: Handler, options: RetryOptions, error: Exception) -> Outcome:
-    if not isinstance(error, AbacaError):
+    if not _foreseen(error):
         log.error("task_unexpected_error", step=lease.step[0], exc_info=error)
     if _may_retry(lease, options, error):
         _later(lease, options, error)
@@ -140,9 +141,13 @@ def _fail(lease: Lease, handler: Handler, options: RetryOptions, error: Exceptio
 
 
 def _may_retry(lease: Lease, options: RetryOptions, error: Exception) -> bool:
-    if isinstance(error, AbacaError):
+    if _foreseen(error):
         return error.retriable and now() < lease.task.deadline
     return lease.task.attempts + 1 < options.unexpected
+
+
+def _foreseen(error: Exception) -> TypeGuard[AbacaError]:
+    return isinstance(error, AbacaError) and not isinstance(error, DatabaseFault)
 
 
 def _later(lease: Lease, options: RetryOptions, error: Exception) -> None:
