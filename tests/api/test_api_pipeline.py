@@ -67,6 +67,25 @@ def test_no_json_is_told_so(db: Database) -> None:
         assert result.json["badRequest"]["code"] == 400
 
 
+def test_what_not_every_database_can_store(db: Database) -> None:
+    """A NUL, a number or a nesting without end are the caller's fault, on any database."""
+    client = api(db, lambda r: {"seen": r.query.integer("number")})
+    bodies = (b'{"name": "a\\u0000b"}', b'{"a": [{"b\\u0000": 1}]}')
+    for raw in bodies:
+        result = client.simulate_post("/v2/things", body=raw)
+        assert "NUL" in result.json["badRequest"]["message"]
+    for query in ("name=%00", "%00=1", f"number={2**63}", f"number=-{2**63}"):
+        result = client.simulate_post("/v2/things", query_string=query)
+        assert result.status_code == 400, query
+    assert client.simulate_post("/v2/things%00").status_code == 400
+    for raw in (b"[" * 50_000, b"[" * 300 + b'"\\u0000"' + b"]" * 300):
+        assert client.simulate_post("/v2/things", body=raw).status_code == 400
+    most = client.simulate_post("/v2/things", query_string=f"number={2**63 - 1}")
+    assert most.json == {"seen": 2**63 - 1}
+    text = client.simulate_post("/v2/things", body=b'{"name": "a\\\\u0000b"}')
+    assert text.status_code == 200, "a backslash and letters are text"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "kind", "retry_after"),
     [

@@ -25,7 +25,7 @@ from abaca.api import microversion
 from abaca.api.auth import Authenticator, Caller
 from abaca.api.observation import add_observation
 from abaca.api.policy import Policy
-from abaca.api.reading import read_json
+from abaca.api.reading import NUL_REFUSED, read_json
 from abaca.api.rendering import write_error, write_json
 from abaca.api.request import Query, Request, Response
 from abaca.api.routes import ROUTES
@@ -98,6 +98,8 @@ class _Api:
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: object) -> None:
         ctx = self._context(req, resp)
         parts = [unquote(part) for part in req.path.split("/")[2:]]
+        if any("\0" in part for part in parts):
+            raise BadRequest(f"The path has {NUL_REFUSED}")
         if parts[0] not in self.table.roots:
             _same_project(parts.pop(0), ctx)
         route, params = self.table.find(req.method, parts, ctx.version)

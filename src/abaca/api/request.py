@@ -9,16 +9,22 @@ from urllib.parse import parse_qsl
 
 from abaca.api.bodies import FALSE, TRUE
 from abaca.api.policy import Policy
+from abaca.api.reading import NUL_REFUSED
 from abaca.api.settings import ApiSettings
 from abaca.context import Context, Version
 from abaca.db.database import Database
 from abaca.errors import BadRequest
+
+LARGEST = 2**63 - 1
+"""What every database can compare with."""
 
 
 class Query(Mapping[str, str]):
     """The query string; of a repeated key the last value counts."""
 
     def __init__(self, text: str) -> None:
+        if "%00" in text or "\0" in text:
+            raise BadRequest(f"The query has {NUL_REFUSED}")
         self._values = dict(parse_qsl(text, keep_blank_values=True))
 
     def __getitem__(self, key: str) -> str:
@@ -45,9 +51,12 @@ class Query(Mapping[str, str]):
         if text is None:
             return None
         try:
-            return int(text)
+            number = int(text)
         except ValueError:
             raise BadRequest(f"Query parameter {key}={text!r}: give a whole number.") from None
+        if abs(number) > LARGEST:
+            raise BadRequest(f"Query parameter {key}={text}: give a number of at most {LARGEST}.")
+        return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
