@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -90,8 +91,11 @@ def test_administrators_mount_what_tenants_do_not_see(site: Any, backend: str) -
     (server,) = admin.share_servers.list()
     details = admin.share_servers.get(server.id).backend_details
     way = shown.path.partition(":")[0]
-    if routes := details.get("tenant_routes"):
-        destination, way = routes.split(" via ")
+    if backend == "routed":
+        destination, way = details["tenant_routes"].split(" via ")
+        mine, theirs = ip_address(site.alice.address("routed")), ip_network(destination)
+        assert mine not in theirs
+        assert ip_address(shown.path.partition(":")[0]) in theirs
         site.alice.run("ip", "route", "replace", destination, "via", way)
     wrote = nfs.write(site.alice, shown.path, "file", secrets.token_bytes(2000))
     assert nfs.refusal(machine, hidden.path), "no rule admits administrators yet"
