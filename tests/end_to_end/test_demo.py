@@ -71,6 +71,12 @@ def test_all_modes_pass_after_it_and_nothing_is_left(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == last
     assert seen["modes"] == ["single_svm", "flat_multi_svm", "managed_multi_svm"]
     assert seen["passed"] == len(seen["checks"]) >= 30
+    assert (seen["failed"], seen["left_behind"]) == (0, 0)
+    exports = {check["evidence"].get("export", "").partition(":")[0] for check in seen["checks"]}
+    # Routed: Abaca's own network, which is not the tenant's.
+    assert any(address.startswith("10.254.") for address in exports)
+    shown = " ".join(done.stdout.split())
+    assert [check["name"] for check in seen["checks"] if check["name"] not in shown] == []
     for mode in seen["modes"]:
         evidence = [check["evidence"] for check in seen["checks"] if check["mode"] == mode]
         assert {"export", "sha256", "refused_with"} <= {key for item in evidence for key in item}
