@@ -6,6 +6,7 @@ are as much the client's as the server's, and only their ratio says something.
 
 from __future__ import annotations
 
+import filecmp
 from pathlib import Path
 
 from abaca.testing.netns import Machine
@@ -58,7 +59,7 @@ def _copies(client: Machine, location: str, source: Path, times: int) -> tuple[f
         writes.append(_copy(client, str(source), url))
         target.unlink(missing_ok=True)
         reads.append(_copy(client, url, str(target)))
-    if target.stat().st_size != source.stat().st_size:
+    if not filecmp.cmp(source, target, shallow=False):
         raise RuntimeError(f"{location}: what was read is not what was written")
     return percentile(writes, 50), percentile(reads, 50)
 
