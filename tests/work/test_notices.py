@@ -64,8 +64,8 @@ def test_what_is_for_others_or_for_later_is_not(
     Queue(db).put("share1", to="node2@b1")
     Queue(db).put("share2", delay=60)
     Queue(db).put("share3")
-    listener.stop()  # once it has heard all that was said
     until(lambda: bell.rings > before)
+    listener.stop()  # once it has heard all that was said
     assert bell.rings == before + 1
 
 
