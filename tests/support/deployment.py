@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
@@ -33,10 +33,16 @@ PASSWORD = "of-a-throw-away-user"
 
 
 class Deployment:
-    """The processes, by name: ``api1``, ``manager2``. Each counts as a host of its own."""
+    """The processes, by name: ``api1``, ``manager2``. Each counts as a host of its own.
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    ``elsewhere``: the database's URL for those that have another way to it.
+    """
+
+    def __init__(
+        self, folder: Path, database_url: str, elsewhere: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
+        self._elsewhere = elsewhere or {}
         self.db = Database(database_url)
         migrate.upgrade(self.db)
         self.accounts = Accounts(self.db, Hasher())
@@ -133,7 +139,7 @@ class Deployment:
             f"[DEFAULT]\nhost = {name}\nstate_path = {self.folder}/state\nlisten_port = 0\n"
             f"auth_strategy = builtin\nenabled_share_backends = {', '.join(BACKENDS)}\n"
             "task_workers = 8\nsupervise_seconds = 1\n"
-            f"[database]\nconnection = {self._url}\n"
+            f"[database]\nconnection = {self._elsewhere.get(name, self._url)}\n"
             "[net]\nnetwork_plugin = standalone\ngateway = 10.10.0.1\nmask = 24\n"
             "allowed_ip_ranges = 10.10.0.10-10.10.0.199\n" + "\n".join(sections) + "\n"
         )

@@ -106,6 +106,8 @@ def lock(tx: Tx, pool: str) -> Spec | None:
     if row is None:
         # If another process is doing the same, this fails, and the transaction is run again.
         tx.execute(insert(pools).values(pool=pool, spec=""))
+    else:
+        tx.hold(f"pool {pool}")
     return None if row is None else _decoded(row.spec)
 
 

@@ -16,17 +16,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, insert
 from sqlalchemy.exc import IntegrityError
 
-from abaca.db.engine import begin_read, kind_of, make_engine, translated
+from abaca.db.engine import GALERA, begin_read, kind_of, make_engine, translated
 from abaca.db.rows import load, loader
-from abaca.db.tables import metadata
+from abaca.db.tables import holds, metadata
 from abaca.steps import commit, fault, running
 
 T = TypeVar("T")
 REQUEST = commit("request")
 """A commit neither in a step nor named: those of the API, and of commands."""
+_HOLD = insert(holds).values(name=bindparam("held"))
+_LET_GO = delete(holds).where(holds.c.name == bindparam("held"))
 
 
 @dataclass(slots=True)
@@ -63,6 +65,16 @@ class Tx:
         except IntegrityError:
             return False
         return True
+
+    def hold(self, what: str) -> None:
+        """Of transactions that hold the same thing at the same time only one commits.
+
+        What a locked row is elsewhere: Galera knows no locks of other nodes, and compares what
+        transactions write.
+        """
+        if GALERA in self.connection.info:
+            for statement in (_HOLD, _LET_GO):
+                self.connection.execute(statement, {"held": what})
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call this once the transaction is durable (wake-ups); must not raise."""

@@ -37,6 +37,10 @@ LOCK_SECONDS = 20
 IDLE_SECONDS = 60
 """After how long the database ends a transaction of which it hears nothing more."""
 RECYCLE_SECONDS = 1800
+GALERA = "galera"
+"""In the `info` of connections to a node of a Galera cluster."""
+_CAUSAL = 1 | 2 | 4
+"""Before reads, before UPDATE and DELETE, before INSERT."""
 _CONNECT: dict[str, dict[str, Any]] = {
     "postgresql": {
         "connect_timeout": 10,
@@ -49,10 +53,6 @@ _CONNECT: dict[str, dict[str, Any]] = {
 }
 # A standby that was taken for the server, or a server that is being replaced.
 _READ_ONLY = "25006"
-_DRIVERS = {
-    "postgresql": ("postgresql+psycopg", "abaca[postgresql]"),
-    "mysql": ("mysql+pymysql", "abaca[mysql]"),
-}
 _PASSING = (
     OperationalError,
     InternalError,  # the server's or the connection's own state
@@ -60,6 +60,10 @@ _PASSING = (
     PoolTimeoutError,
     sqlite3.OperationalError,  # of a ROLLBACK that goes past SQLAlchemy
 )
+_DRIVERS = {
+    "postgresql": ("postgresql+psycopg", "abaca[postgresql]"),
+    "mysql": ("mysql+pymysql", "abaca[mysql]"),
+}
 
 
 def kind_of(name: str) -> str:
@@ -177,7 +181,7 @@ def _prepare_postgresql(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noq
     dbapi.commit()
 
 
-def _prepare_mariadb(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
+def _prepare_mariadb(dbapi: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ANN401
     settings = [
         # Whatever the server's own is: nothing is cut to fit in silence.
         "sql_mode = 'TRADITIONAL'",
@@ -187,4 +191,9 @@ def _prepare_mariadb(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: 
     if "MariaDB" in dbapi.get_server_info():
         settings.append(f"idle_transaction_timeout = {IDLE_SECONDS}")
     with dbapi.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES WHERE Variable_name = 'wsrep_on' AND Value = 'ON'")
+        if cursor.fetchone():
+            entry.info[GALERA] = True
+            # A transaction sees what any node had committed before it began.
+            settings.append(f"wsrep_sync_wait = {_CAUSAL}")
         cursor.execute(f"SET SESSION {', '.join(settings)}")

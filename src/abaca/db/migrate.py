@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision; a test compares it with the files."""
 
 FOLDER = Path(__file__).parent / "migrations"

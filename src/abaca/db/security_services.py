@@ -54,7 +54,10 @@ def get(
     statement = _select().where(security_services.c.id == service_id)
     if project_id is not None:
         statement = statement.where(security_services.c.project_id == project_id)
-    return tx.one(SecurityService, statement.with_for_update() if lock else statement)
+    found = tx.one(SecurityService, statement.with_for_update() if lock else statement)
+    if lock and found is not None:
+        tx.hold(f"security service {service_id}")
+    return found
 
 
 def find(tx: Tx, query: SecurityQuery, page: Page) -> Slice[SecurityService]:

@@ -83,7 +83,11 @@ def visible(
     if project_id is not None:
         statement = statement.where(_seen_by(project_id))
     row = tx.execute(statement.with_for_update() if lock else statement).one_or_none()
-    return None if row is None else _with_subnets(tx, [row])[0]
+    if row is None:
+        return None
+    if lock:
+        tx.hold(f"share network {network_id}")
+    return _with_subnets(tx, [row])[0]
 
 
 def find(tx: Tx, query: NetworkQuery, page: Page) -> Slice[ShareNetwork]:

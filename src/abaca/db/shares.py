@@ -44,6 +44,8 @@ def get(tx: Tx, share_id: str, *, lock: bool = False) -> Share | None:
     row = tx.execute(_LOCKED if lock else _ONE, {"share_id": share_id}).one_or_none()
     if row is None:
         return None
+    if lock:
+        tx.hold(f"share {share_id}")
     return replace(_without_metadata(row), metadata=share_metadata.get(tx, share_id))
 
 

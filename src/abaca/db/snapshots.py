@@ -83,6 +83,8 @@ def get(tx: Tx, snapshot_id: str, *, lock: bool = False) -> Snapshot | None:
     row = tx.execute(statement).one_or_none()
     if row is None:
         return None
+    if lock:
+        tx.hold(f"snapshot {snapshot_id}")
     return replace(_snapshot(row), metadata=snapshot_metadata.get(tx, snapshot_id))
 
 

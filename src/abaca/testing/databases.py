@@ -32,7 +32,10 @@ STOP_SECONDS = 30
 
 
 class DatabaseServer(ABC):
-    """A server of our own in a temporary directory; `start` it, and `close` it in the end."""
+    """A server of our own in a temporary directory; `start` it, and `close` it in the end.
+
+    ``parent``: where that directory is to be.
+    """
 
     account: ClassVar[str]
     """The user that the server runs as where root starts it."""
@@ -41,31 +44,33 @@ class DatabaseServer(ABC):
     orphaned: ClassVar[str]
     """The signal that ends it when the process that started it dies."""
 
-    def __init__(self) -> None:
+    def __init__(self, parent: Path | None = None) -> None:
         # Short: a socket's path has at most 107 bytes.
-        self.home = Path(tempfile.mkdtemp(prefix="abaca-db-"))
+        self.home = Path(tempfile.mkdtemp(prefix="abaca-db-", dir=parent))
         self._process: subprocess.Popen[bytes] | None = None
         self._own(self.home)
         self._prepare()
 
     def start(self) -> None:
-        """Serving when this returns; does nothing if it is."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        with (self.home / "log").open("ab") as output:
-            self._process = subprocess.Popen(
-                [*self._as_account(), *self._command()],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.home,
-            )
+        """Serving when this returns; RuntimeError if it ends instead."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._spawn()
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = (self.home / "log").read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"{self._command()[0]} does not serve:\n{tail}")
             time.sleep(0.05)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with (self.home / "log").open("ab") as output:
+            return subprocess.Popen(
+                [*self._as_account(), *self._command()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.home,
+            )
 
     def kill(self) -> None:
         """End it like a crash: no connection is closed in order."""
@@ -252,9 +257,9 @@ SERVERS: dict[str, type[DatabaseServer]] = {
 
 
 @contextmanager
-def serving(kind: str) -> Iterator[DatabaseServer]:
+def serving(kind: str, parent: Path | None = None) -> Iterator[DatabaseServer]:
     """A server of that kind (a key of `SERVERS`), as long as the block lasts."""
-    server = SERVERS[kind]()
+    server = SERVERS[kind](parent)
     try:
         server.start()
         yield server

@@ -21,7 +21,7 @@ from abaca.db.tables.project import (
     role_assignments,
     users,
 )
-from abaca.db.tables.schema import schema_revisions
+from abaca.db.tables.schema import holds, schema_revisions
 from abaca.db.tables.share import (
     access_rules,
     backend_exports,
@@ -57,6 +57,7 @@ __all__ = [
     "backend_exports",
     "export_locations",
     "findings",
+    "holds",
     "made_networks",
     "messages",
     "metadata",

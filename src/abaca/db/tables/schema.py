@@ -1,4 +1,4 @@
-"""What the database says of its own schema, for code that is older than it."""
+"""The database's own: its schema, for code that is older; what excludes whom on Galera."""
 
 from __future__ import annotations
 
@@ -13,3 +13,7 @@ schema_revisions = Table(
     # The oldest revision whose code may run beside this one.
     Column("compatible_from", String(32), nullable=False),
 )
+
+# Without rows: of transactions that insert and delete the same one, on different nodes of a
+# Galera cluster, one is refused (`Tx.hold`).
+holds = Table("holds", metadata, Column("name", String(320), primary_key=True))
