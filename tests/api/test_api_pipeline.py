@@ -74,14 +74,14 @@ def test_what_not_every_database_can_store(db: Database) -> None:
     for raw in bodies:
         result = client.simulate_post("/v2/things", body=raw)
         assert "NUL" in result.json["badRequest"]["message"]
-    for query in ("name=%00", "%00=1", f"number={2**63}", f"number=-{2**63}"):
+    for query in ("name=%00", "%00=1", f"number={2**31}", f"number=-{2**31}"):
         result = client.simulate_post("/v2/things", query_string=query)
         assert result.status_code == 400, query
     assert client.simulate_post("/v2/things%00").status_code == 400
     for raw in (b"[" * 50_000, b"[" * 300 + b'"\\u0000"' + b"]" * 300):
         assert client.simulate_post("/v2/things", body=raw).status_code == 400
-    most = client.simulate_post("/v2/things", query_string=f"number={2**63 - 1}")
-    assert most.json == {"seen": 2**63 - 1}
+    most = client.simulate_post("/v2/things", query_string=f"number={2**31 - 1}")
+    assert most.json == {"seen": 2**31 - 1}
     text = client.simulate_post("/v2/things", body=b'{"name": "a\\\\u0000b"}')
     assert text.status_code == 200, "a backslash and letters are text"
 

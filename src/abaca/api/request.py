@@ -15,7 +15,7 @@ from abaca.context import Context, Version
 from abaca.db.database import Database
 from abaca.errors import BadRequest
 
-LARGEST = 2**63 - 1
+LARGEST = 2**31 - 1
 """What every database can compare with."""
 
 

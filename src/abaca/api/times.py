@@ -15,8 +15,9 @@ def moment(request: Request, name: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(said)
-    except ValueError:
+        # Near the ends of time there may be none such in UTC.
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise BadRequest(
             f"{name}={said!r}: give a date or time, as 2026-01-02 or 2026-01-02T15:04:05."
         ) from None
-    return found.replace(tzinfo=found.tzinfo or UTC)
