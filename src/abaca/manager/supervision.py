@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
+from sqlalchemy import select
 
 from abaca.db import share_instances, share_servers
-from abaca.db.database import Database
+from abaca.db import tables as t
+from abaca.db.database import Database, Tx
 from abaca.errors import AbacaError, NetworkError
 from abaca.manager.backend import Backend
 from abaca.manager.views import server_view
@@ -83,24 +85,40 @@ class Supervisor:
     def _check(self, backend: Backend) -> None:
         if backend.mode.has_share_servers:
             self._check_servers(backend)
-        elif not backend.driver.check_server(None):
+        elif self._is_dead(backend, None):
             self._check_shares(backend)
 
     def _check_servers(self, backend: Backend) -> None:
         with self.db.read() as tx:
             busy = queue.alive(tx, TaskKind.SHARE_SERVER)
             servers = share_servers.find(tx, {"host": backend.host})
-        dead = [
-            item
-            for item in servers
-            if item.id not in busy
-            and item.status is ServerStatus.ACTIVE
-            and item.slot is not None
-            and not backend.driver.check_server(server_view(item))
-        ]
+        due = [item for item in servers if item.id not in busy and _should_serve(item)]
+        dead = [item for item in due if self._is_dead(backend, item)]
         if dead:
             log.warning("share_servers_dead", servers=[item.id for item in dead])
             self._look_at_servers(dead)
+
+    def _is_dead(self, backend: Backend, server: ShareServer | None) -> bool:
+        """It does not serve, nobody works on it, and it should serve (None: the backend's own).
+
+        A look during work proves nothing. Nearly all serve: so it is only asked who
+        works, right before and right after another look, where the first one found none.
+        """
+        view = None if server is None else server_view(server)
+        return (
+            not backend.driver.check_server(view)
+            and self._is_at_rest(backend, server)
+            and not backend.driver.check_server(view)
+            and self._is_at_rest(backend, server)
+        )
+
+    def _is_at_rest(self, backend: Backend, server: ShareServer | None) -> bool:
+        """Nobody works on it now, and it is still to serve."""
+        with self.db.read() as tx:
+            lanes = _lanes_at_work(tx, backend.host)
+            if server is None:
+                return not lanes
+            return server.id not in lanes and is_needed(tx, server.id)
 
     def _check_shares(self, backend: Backend) -> None:
         """The backend's own server does not serve: bring every share back that is on it."""
@@ -116,15 +134,7 @@ class Supervisor:
         for batch in _batches(list(servers)):
             with self.db.write(LOOK) as tx:
                 for server in batch:
-                    queue.enqueue(
-                        tx,
-                        TaskKind.SHARE_SERVER,
-                        server.id,
-                        queue=server.host,
-                        lane=server.id,
-                        project_id=server.project_id,
-                        request_id=None,
-                    )
+                    look_at(tx, server)
 
     def _look_at_shares(self, instances: Iterable[ShareInstance]) -> None:
         for batch in _batches([item for item in instances if item.status not in GONE]):
@@ -139,6 +149,45 @@ class Supervisor:
                         project_id=None,
                         request_id=None,
                     )
+
+
+def look_at(tx: Tx, server: ShareServer) -> None:
+    """Have a share server looked at, and mended."""
+    queue.enqueue(
+        tx,
+        TaskKind.SHARE_SERVER,
+        server.id,
+        queue=server.host,
+        lane=server.id,
+        project_id=server.project_id,
+        request_id=None,
+    )
+
+
+def is_needed(tx: Tx, server_id: str) -> bool:
+    """True if the share server is to serve, and there is a share on it.
+
+    Without one it is brought up by whoever makes the first.
+    """
+    server = share_servers.get(tx, server_id)
+    if server is None or not _should_serve(server):
+        return False
+    return bool(share_instances.on_server(tx, server_id))
+
+
+def _should_serve(server: ShareServer) -> bool:
+    return server.status is ServerStatus.ACTIVE and server.slot is not None
+
+
+def _lanes_at_work(tx: Tx, host: str) -> set[str]:
+    """Lanes of the backend in which a task is worked on; an audit changes no server."""
+    column = t.tasks.c
+    statement = select(column.running_lane).where(
+        column.queue == host,
+        column.running_lane.is_not(None),
+        column.kind != str(TaskKind.AUDIT),
+    )
+    return set(tx.execute(statement).scalars())
 
 
 T = TypeVar("T")
