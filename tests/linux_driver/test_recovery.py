@@ -14,6 +14,7 @@ import pytest
 from abaca.drivers.driver import Server
 from abaca.drivers.linux.layout import RUN_PATH
 from abaca.errors import BackendUnavailable
+from abaca.linux import netns
 from abaca.linux.lock import locked
 from abaca.modes import DriverMode
 from abaca.testing.helpers import FixedFlat, FixedManaged, address, vxlan
@@ -93,6 +94,21 @@ def test_dead_server_is_seen_and_served_again(backend: Backend) -> None:
     else:
         made.driver.start()
     assert get(made) == "before"
+
+
+def test_namespace_that_was_removed_by_hand(made_host: Host) -> None:
+    """Its NFS server lives on where nobody can reach it: another one takes its place."""
+    made = scene(flat(made_host))
+    put(made, "before")
+    before = identity(made_host)
+    (name,) = [item for item in made_host.servers() if not item.endswith("-switch")]
+    netns.remove_namespace(name)
+    assert not made.driver.check_server(made.share.server)
+    assert made.share.server is not None
+    made.driver.ensure_server(made.share.server, made.backend.network(1))
+    assert made.driver.check_server(made.share.server)
+    assert get(made) == "before"
+    assert identity(made_host) != before
 
 
 def test_restarted_manager_adopts_what_runs(backend: Backend) -> None:

@@ -21,6 +21,7 @@ from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink,
 from abaca.linux.lock import locked
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
 from abaca.linux.source_routes import ensure_apart, ensure_source_routes
+from abaca.linux.survey import Survey, port_name
 from abaca.linux.switches import Outlet, Switches, WireUnknown
 from abaca.linux.wire import FabricOptions, Wire
 from abaca.steps import step
@@ -142,6 +143,15 @@ class LinuxFabric:
         """
         with self._locked():
             self._unplug(netns, interface, wire)
+            self._switches.sweep()
+
+    def survey(self) -> Survey:
+        """What is on the wires now, to be compared with what is needed."""
+        return Survey(deployment=self._options.deployment, switches=self._switches)
+
+    def sweep(self) -> None:
+        """What was made for wires that nobody is on any more is gone."""
+        with self._locked():
             self._switches.sweep()
 
     def join_bridge(self, wire: Wire, bridge: str) -> None:
@@ -370,7 +380,7 @@ class LinuxFabric:
         )
 
     def _port(self, space: str, interface: str) -> str:
-        return links.name_for("p", self._options.deployment, space, interface)
+        return port_name(self._options.deployment, space, interface)
 
     def _leg_interface(self, wire: Wire) -> str:
         parts = (wire.network_type, wire.physical_network, wire.segmentation_id)

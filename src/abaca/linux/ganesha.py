@@ -16,6 +16,7 @@ from pathlib import Path
 from jeepney import DBusAddress
 
 from abaca.errors import LinuxError
+from abaca.linux import netns as namespaces
 from abaca.linux.bus import Bus, BusError
 from abaca.linux.daemon import Daemon
 from abaca.linux.files import write_whole
@@ -231,27 +232,47 @@ class Ganesha:
         return {int(item[0]) for item in listed}
 
     def answers(self) -> bool:
-        """True if it runs, answers on its bus, and sees the mounts that we see."""
+        """As `serving` is not None."""
+        return self.serving() is not None
+
+    def serving(self) -> set[int] | None:
+        """IDs of the exports that it serves; None if it does not run, or not where we need it.
+
+        That is in its own network namespace, where it sees the mounts that we see.
+        """
         running = self.daemon.identity()
-        if running is None or not _same_mounts(running[0]):
-            return False
+        if running is None or not self._in_place(running[0]):
+            return None
         try:
-            self.served()
+            return self.served()
         except BusError:
+            return None
+
+    def links(self) -> set[str]:
+        """Names of the links in the network namespace that it runs in; none if it does not run."""
+        running = self.daemon.identity()
+        if running is None:
+            return set()
+        try:
+            lines = Path(f"/proc/{running[0]}/net/dev").read_text().splitlines()
+        except OSError:
+            return set()
+        return {line.partition(":")[0].strip() for line in lines if ":" in line}
+
+    def _in_place(self, pid: int) -> bool:
+        """False for a process elsewhere: it would serve what is underneath, or nobody.
+
+        A namespace that was removed lives on with its processes, and another one
+        may have its name by now.
+        """
+        ours = Path("/proc/thread-self/ns/net")
+        network = ours if self._netns is None else namespaces.path(self._netns)
+        try:
+            seen = Path(f"/proc/{pid}/ns")
+            same_mounts = (seen / "mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
+            return same_mounts and (seen / "net").stat().st_ino == network.stat().st_ino
+        except OSError:
             return False
-        return True
-
-
-def _same_mounts(pid: int) -> bool:
-    """False for a process in another mount namespace: it would serve the directory underneath."""
-    try:
-        return _mount_namespace(str(pid)) == _mount_namespace("self")
-    except OSError:
-        return False
-
-
-def _mount_namespace(process: str) -> Path:
-    return Path(f"/proc/{process}/ns/mnt").readlink()
 
 
 def _quoted(text: str) -> str:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import struct
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from abaca.errors import CommandFailed
@@ -18,6 +19,7 @@ MINIMUM_BYTES = 128 << 20
 ROOM_BYTES = 16 << 20
 """Where less is free, there was no room for an empty file system."""
 _BLOCK = 512
+_DELETED = " (deleted)"
 _LOOP_GET_STATUS64 = 0x4C05
 _LOOP_STATUS_BYTES = 232
 """``struct loop_info64``; it begins with device and inode of the file."""
@@ -106,9 +108,36 @@ class Image:
         if self.exists:
             device = self.device()
             if device is not None:
-                run_holding("losetup", "--detach", device)
+                detach(device)
         self.path.unlink(missing_ok=True)
         self.path.with_suffix(".new").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loop:
+    """A loop device, and the file that it is attached to."""
+
+    device: str
+    path: Path
+    deleted: bool
+
+
+def loops(under: Path) -> list[Loop]:
+    """The loop devices on files in a directory, or that were in it."""
+    found = []
+    for folder in Path("/sys/block").glob("loop*/loop"):
+        with suppress(OSError):
+            text = (folder / "backing_file").read_text().rstrip("\n")
+            path = Path(text.removesuffix(_DELETED))
+            if under in path.parents:
+                device = f"/dev/{folder.parent.name}"
+                found.append(Loop(device=device, path=path, deleted=text.endswith(_DELETED)))
+    return sorted(found, key=lambda item: item.device)
+
+
+def detach(device: str) -> None:
+    """It is attached to nothing, once nobody uses it."""
+    run_holding("losetup", "--detach", device)
 
 
 def _names(folder: Path, path: Path) -> bool:

@@ -29,6 +29,8 @@ class Mount:
     """Which directory of the file system is mounted (``/`` or a subvolume's path)."""
     kind: str
     source: str
+    read_only: bool = False
+    """The file system takes no writes: it is mounted so, or it became so by an error."""
 
 
 def table() -> list[Mount]:
@@ -81,9 +83,13 @@ def _failure(doing: str, target: Path) -> OSError:
 def _parse(line: str) -> Mount:
     before, _, after = line.partition(" - ")
     fields = before.split(" ")
-    kind, source = after.split(" ")[:2]
+    kind, source, options = after.split(" ")[:3]
     return Mount(
-        target=Path(_plain(fields[4])), root=_plain(fields[3]), kind=kind, source=_plain(source)
+        target=Path(_plain(fields[4])),
+        root=_plain(fields[3]),
+        kind=kind,
+        source=_plain(source),
+        read_only="ro" in options.split(","),
     )
 
 

@@ -99,6 +99,10 @@ class Switches:
             )
         links.inside(outlet.namespace, f"connecting {outlet.wire}", connect)
 
+    def uplink(self, outlet: Outlet) -> str | None:
+        """The link that brings the wire in, where we make it."""
+        return None if outlet.namespace is None else self._uplink(outlet.wire)[0]
+
     def sweep(self) -> None:
         """Bridges of ours without a port are gone, and the namespace with the last one."""
         if not netns.exists(self.namespace):

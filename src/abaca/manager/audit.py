@@ -23,6 +23,7 @@ from abaca.errors import DriverError, NetworkError
 from abaca.manager.backend import Backend, BackendNetwork
 from abaca.manager.comparison import Comparison, compare, networks_asked, not_asked
 from abaca.manager.options import ManagerOptions
+from abaca.manager.supervision import is_needed, look_at
 from abaca.model.finding import (
     BACKEND,
     NETWORK,
@@ -72,6 +73,7 @@ class AuditHandler:
         age = grace if repairing else timedelta(seconds=self.options.orphan_seconds)
         before = started_at - age
         done = list(self._repair(lease, backend, seen, found, before))
+        done += self._mend(lease, backend, seen, found)
         asked = [audit.wanted_at] if repairing and audit and audit.wanted_at else []
         if seen.driver_asked and not _left(seen, done):
             for network in self._networks(backend):
@@ -171,6 +173,34 @@ class AuditHandler:
                     findings.repaired(tx, backend.host, [item])
                 yield item
 
+    def _mend(
+        self, lease: Lease, backend: Backend, seen: Comparison, found: Collection[Finding]
+    ) -> Iterator[Discrepancy]:
+        """Have the share servers looked at that lack parts without data; tells which parts.
+
+        What is still not there at the next audit is found anew.
+        """
+        driver: object = backend.driver
+        known = {item.key for item in found}
+        lost = {item.key: item for item in seen.discrepancies if item.key in known}
+        lost = {key: item for key, item in lost.items() if _lost_part(item)}
+        if not lost or not isinstance(driver, Inspects):
+            return
+        try:
+            odd = [item for item in driver.oddities() if _key(item) in lost and not item.holds_data]
+        except DriverError as error:
+            log.warning("not_repaired", backend=backend.name, error=str(error))
+            return
+        with lease.write() as tx:
+            rows = share_servers.find(tx, {"host": backend.host})
+            by_key = {item.identifier or item.id: item for item in rows}
+            keys = {str(item.of) for item in odd} & by_key.keys()
+            keys = {key for key in keys if is_needed(tx, by_key[key].id)}
+            mended = [item for item in odd if item.of in keys]
+            for key in sorted(keys):
+                look_at(tx, by_key[key])
+        yield from {_key(item): lost[_key(item)] for item in mended}.values()
+
     def _has_row(self, backend: Backend, key: str) -> bool:
         """True if it is being taken over just now."""
         with self.db.read() as tx:
@@ -208,6 +238,10 @@ def _settled(audit: Audit | None, suspected: datetime | None) -> bool:
 def _key(oddity: Oddity) -> tuple[str, str, str]:
     missing = Direction.MISSING_IN_WORLD if oddity.missing else Direction.MISSING_IN_LEDGER
     return oddity.kind, oddity.name, str(missing)
+
+
+def _lost_part(item: Discrepancy) -> bool:
+    return item.direction is Direction.MISSING_IN_WORLD and not item.holds_data
 
 
 def _strange_server(item: Discrepancy) -> bool:

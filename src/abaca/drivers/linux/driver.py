@@ -25,6 +25,7 @@ from abaca.drivers.driver import (
 )
 from abaca.drivers.fabric import HostFabric
 from abaca.drivers.linux import nfs, oddities, server, storage, wires
+from abaca.drivers.linux.discard import Discard, place_of
 from abaca.drivers.linux.layout import (
     LOCKS,
     SINGLE,
@@ -50,7 +51,6 @@ from abaca.linux.bus import BusError
 from abaca.linux.fabric import LinuxFabric
 from abaca.linux.links import IPAddress
 from abaca.linux.lock import LockTimeout, locked
-from abaca.linux.netns import remove_namespace
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
 from abaca.network.plugin import Segment
@@ -245,18 +245,18 @@ class LinuxDriver:
             )
 
     def oddities(self) -> list[Oddity]:
-        """Where this host and the records differ: namespaces, images, subvolumes, mounts."""
+        """Where this host and the records differ, in what holds the data and in what serves it."""
         with _translated():
-            return oddities.oddities(self._layout)
+            return oddities.oddities(self._layout, self._options, self._fabric)
 
     def discard(self, oddity: Oddity) -> bool:
-        """A namespace of no server is gone."""
-        place = self._layout.place(oddity.of)
-        with _translated(), self._operation(place):
-            if oddity != oddities.stray_namespace(self._layout, oddity.name):
-                return False
-            remove_namespace(oddity.name)
-            return True
+        """A part of no server, or of none of its records, is gone."""
+        parts = Discard(layout=self._layout, options=self._options, fabric=self._fabric)
+        with _translated():
+            if oddity.of is None:
+                return parts.part(oddity)
+            with self._operation(place_of(self._layout, oddity)):
+                return parts.part(oddity)
 
     @property
     def fabric(self) -> HostFabric | None:

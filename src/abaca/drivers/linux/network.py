@@ -129,7 +129,7 @@ def _interface(
 
 def _attach(place: Place, fabric: LinuxFabric, item: InterfaceRecord) -> None:
     fabric.attach(
-        _wire(item),
+        wire_of(item),
         netns=_namespace(place),
         interface=item.name,
         mac=item.mac_address,
@@ -142,10 +142,11 @@ def _attach(place: Place, fabric: LinuxFabric, item: InterfaceRecord) -> None:
 
 def _detach(place: Place, fabric: LinuxFabric, items: Sequence[InterfaceRecord]) -> None:
     for item in items:
-        fabric.detach(_namespace(place), item.name, _wire(item))
+        fabric.detach(_namespace(place), item.name, wire_of(item))
 
 
-def _wire(item: InterfaceRecord) -> Wire:
+def wire_of(item: InterfaceRecord) -> Wire:
+    """The wire that the interface is on."""
     return Wire(
         network_type=item.network_type,
         segmentation_id=item.segmentation_id,

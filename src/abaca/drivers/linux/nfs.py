@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_network
 
-from abaca.drivers.linux.layout import RUN_PATH, Place, Rule, ShareRecord
+from abaca.drivers.linux.layout import (
+    RUN_PATH,
+    NetworkRecord,
+    Place,
+    Rule,
+    ShareRecord,
+    load,
+)
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.errors import AccessRuleUnsupported
 from abaca.linux import mounts
@@ -16,6 +23,8 @@ from abaca.linux.portmap import Portmap
 from abaca.steps import step
 
 PSEUDO_ROOT = "/shares"
+PSEUDO_EXPORT = 0
+"""What NFS-Ganesha has above all exports, and counts as one."""
 
 
 def export_path(share_id: str) -> str:
@@ -74,6 +83,16 @@ def start_nfs(place: Place, options: LinuxOptions) -> None:
     if 3 in options.nfs_versions:  # noqa: PLR2004
         Portmap(place.run, place.netns).start()
     ganesha(place, options).start(exports(place))
+
+
+def serves(place: Place, options: LinuxOptions) -> bool:
+    """True if the NFS server answers, on the server's interfaces, and serves what it should."""
+    server = ganesha(place, options)
+    served = server.serving()
+    if served is None or any(item.id not in served for item in exports(place)):
+        return False
+    network = load(place.network_path, NetworkRecord)
+    return network is None or server.links() >= {item.name for item in network.interfaces}
 
 
 def await_nfs(place: Place, options: LinuxOptions) -> None:

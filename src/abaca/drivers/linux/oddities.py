@@ -13,13 +13,19 @@ from urllib.parse import unquote
 
 from abaca.drivers.driver import Oddity
 from abaca.drivers.linux.layout import RUN_PATH, Layout, Place, ShareRecord, SnapshotRecord, safe
+from abaca.drivers.linux.oddities_serving import links, of_nfs, stray_daemons
+from abaca.drivers.linux.options import LinuxOptions
+from abaca.drivers.linux.storage import read_only
 from abaca.linux import btrfs, mounts, netns
+from abaca.linux.fabric import LinuxFabric
+from abaca.linux.image import loops as attached
 
 NAMESPACE, IMAGE, SUBVOLUME, MOUNT = "namespace", "image", "subvolume", "mount"
+LOOP, READ_ONLY = "loop", "read_only"
 _PART = re.compile(r"(?:\.new-|revert-|incoming-)*(?:share|snapshot)-(?P<id>.+)")
 
 
-def oddities(layout: Layout) -> list[Oddity]:
+def oddities(layout: Layout, options: LinuxOptions, fabric: LinuxFabric | None) -> list[Oddity]:
     """Where records and host differ, for this backend."""
     mounted = {item.target for item in mounts.table()}
     found: list[Oddity] = []
@@ -28,6 +34,10 @@ def oddities(layout: Layout) -> list[Oddity]:
             found += _namespace(place)
             found += _storage(place, mounted)
             found += _mounts(place, mounted)
+            found += loops(place)
+            found += of_nfs(place, options)
+    found += [daemon.oddity for daemon in stray_daemons(layout)]
+    found += links(layout, fabric) if fabric is not None else ()
     return found + list(_stray_namespaces(layout))
 
 
@@ -107,6 +117,34 @@ def _mounts(place: Place, mounted: set[Path]) -> Iterator[Oddity]:
     for target in sorted(mounted):
         if target.parent == folder and target not in shares and target not in tops:
             yield Oddity(kind=MOUNT, name=str(target), missing=False, of=place.key)
+
+    stopped = {item.target for item in read_only(place)}
+    for project_id in sorted(projects):
+        if place.top(project_id).resolve() in stopped:
+            name = str(place.image(project_id).path)
+            yield Oddity(kind=READ_ONLY, name=name, missing=False, of=place.key)
+
+
+def loops(place: Place) -> list[Oddity]:
+    """Loop devices that nothing is mounted from.
+
+    One on a file that was deleted, or that no record needs, may be all that is left of it.
+    """
+    records: list[ShareRecord | SnapshotRecord] = [*place.shares(), *place.snapshots()]
+    projects = {project_id for item in records for project_id in _projects(item)}
+    images = {place.image(item).path.resolve() for item in projects}
+    sources = {item.source for item in mounts.table()}
+    return [
+        Oddity(
+            kind=LOOP,
+            name=f"{item.device} on {item.path}",
+            missing=False,
+            of=place.key,
+            holds_data=item.deleted or item.path not in images,
+        )
+        for item in attached(place.home.resolve())
+        if item.device not in sources or item.deleted or item.path not in images
+    ]
 
 
 def _stray_namespaces(layout: Layout) -> Iterator[Oddity]:

@@ -25,6 +25,7 @@ from abaca.steps import step
 def ensure_single(place: Place, options: LinuxOptions) -> None:
     """The backend's one server runs, in this process's own network namespace."""
     make_record(place)
+    _revive(place, options)
     storage.restore(place)
     nfs.start_nfs(place, options)
     nfs.await_nfs(place, options)
@@ -36,6 +37,7 @@ def ensure(
     """The share server runs on these interfaces."""
     make_record(place)
     make_namespace(place)
+    _revive(place, options)
     storage.restore(place)
     # While it starts, the namespace gets its firewall, and only then a way to it.
     nfs.start_nfs(place, options)
@@ -58,7 +60,18 @@ def serves(place: Place, options: LinuxOptions) -> bool:
     """True if everything is there and the NFS server answers."""
     if place.netns is not None and not namespaces.exists(place.netns):
         return False
-    return place.exists and storage.all_mounted(place) and nfs.ganesha(place, options).answers()
+    whole = place.exists and storage.all_mounted(place) and not storage.revivable(place)
+    return whole and nfs.serves(place, options)
+
+
+def _revive(place: Place, options: LinuxOptions) -> None:
+    """Images that take no writes any more, though there is room now, are to be mounted anew.
+
+    For that nobody may use them: the NFS server is started again, too.
+    """
+    if storage.revivable(place):
+        nfs.remove_nfs(place, options)
+        storage.close_read_only(place)
 
 
 def details(place: Place, options: LinuxOptions) -> Mapping[str, str]:

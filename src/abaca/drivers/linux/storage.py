@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 
 from abaca.drivers.driver import Pool
 from abaca.drivers.linux.layout import Layout, Place, ShareRecord
@@ -15,6 +17,9 @@ from abaca.linux.lock import locked
 from abaca.steps import step
 
 GIB = 1 << 30
+REVIVE_BYTES = 64 << 20
+"""With less room an image would be read-only again at once."""
+REVIVE_SECONDS = 600.0
 _OVERHEAD_BYTES = 256 << 20
 _OVERHEAD_FACTOR = 1.125
 """Room for what quotas don't count: checksums, extent trees, half-used chunks."""
@@ -56,12 +61,53 @@ def mount_share(place: Place, share: ShareRecord) -> bool:
 @step("server.create.storage")
 def restore(place: Place) -> None:
     """Every image and share that the records know is mounted (again)."""
+    stopped = {item.target for item in read_only(place)}
     for project_id in sorted(place.projects()):
-        if place.image(project_id).exists:
+        if place.image(project_id).exists and place.top(project_id).resolve() not in stopped:
             open_image(place, project_id)
     for share in place.shares():
         if share.served:
             mount_share(place, share)
+
+
+def read_only(place: Place) -> list[mounts.Mount]:
+    """The mounts of images that take no writes any more: btrfs had no room for its own blocks."""
+    folder = place.run.resolve() / "mounts"
+    return [
+        item
+        for item in mounts.table()
+        if item.read_only and item.kind == "btrfs" and item.target.parent == folder
+    ]
+
+
+def revivable(place: Place) -> bool:
+    """True if there are some, and room, and the last attempt is a while ago.
+
+    What becomes read-only again and again is damaged: whoever reads it is not to be
+    interrupted all the time.
+    """
+    if not read_only(place) or _room(place) < REVIVE_BYTES:
+        return False
+    try:
+        return abs(time.time() - _revived(place).stat().st_mtime) > REVIVE_SECONDS
+    except FileNotFoundError:
+        return True
+
+
+def close_read_only(place: Place) -> None:
+    """They are unmounted, for `restore` to mount; nobody may use them."""
+    for item in reversed(read_only(place)):
+        mounts.unmount(item.target)
+    _revived(place).touch()
+
+
+def _revived(place: Place) -> Path:
+    return place.run / "revived"
+
+
+def _room(place: Place) -> int:
+    room = os.statvfs(place.home)
+    return room.f_bavail * room.f_frsize
 
 
 def all_mounted(place: Place) -> bool:
