@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from abaca.db import share_servers
+from abaca.db.tables import now, tasks
+from abaca.db.tables import share_servers as table
 from abaca.drivers.fake import FakeDriver
 from abaca.errors import DriverError
 from abaca.modes import DriverMode
@@ -90,12 +94,18 @@ def test_share_server_is_reused(api: Api, start: StartManager):
     assert first == second != other
 
 
+def hurry(api: Api) -> None:
+    """What waits for its time is looked at now."""
+    with api.db.write() as tx:
+        tx.execute(update(tasks).values(due_at=0.0))
+
+
 def test_idle_server_waits_and_may_be_used_again(api: Api, start: StartManager):
     """With a delay a server outlives its last share, serves the next one, and then goes."""
     driver = FakeDriver(DriverMode.FLAT)
     start(
         backend("b1", DriverMode.FLAT, driver=driver),
-        options=replace(FAST, share_server_idle_seconds=0.8),
+        options=replace(FAST, share_server_idle_seconds=3600),
     )
     type_id, network = api.share_type(DriverMode.FLAT), api.share_network()
     first = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
@@ -103,11 +113,17 @@ def test_idle_server_waits_and_may_be_used_again(api: Api, start: StartManager):
     api.until(lambda: api.read(first.id) is None)
     second = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
     assert second.instance.share_server_id == first.instance.share_server_id
-    time.sleep(1)
-    assert len(driver.world.servers) == 1
+    hurry(api)
+    api.until_idle()
+    assert len(driver.world.servers) == 1, "in use again, it was removed for its first share"
     api.delete(second.id)
     api.until(lambda: api.read(second.id) is None)
-    assert len(driver.world.servers) == 1
+    hurry(api)
+    api.until(lambda: [row["due_at"] > 0 for row in api.rows("tasks")] == [True])  # type: ignore[operator]
+    assert len(driver.world.servers) == 1, "looked at before its time it stays"
+    with api.db.write() as tx:
+        tx.execute(update(table).values(unused_since=now() - timedelta(hours=2)))
+    hurry(api)
     api.until_idle()
     assert driver.world.servers == {}
     assert api.rows("share_servers") == []
@@ -171,11 +187,9 @@ def test_manager_is_seen_and_reports_its_pools(api: Api, start: StartManager):
     (pool,) = api.rows("pools")
     assert pool["free_gib"] == 70
     api.until_status(share_id, ShareStatus.AVAILABLE)
-    time.sleep(0.6)
+    api.until(lambda: api.rows("services")[0]["seen_at"] > service["seen_at"])  # type: ignore[operator]
     (pool,) = api.rows("pools")
     assert (pool["total_gib"], pool["free_gib"], pool["driver_mode"]) == (100, 70, "single_svm")
-    (seen,) = api.rows("services")
-    assert seen["seen_at"] > service["seen_at"]  # type: ignore[operator]
 
 
 def test_server_that_could_not_be_removed_is_tried_again(api: Api, start: StartManager):
