@@ -1,13 +1,20 @@
-"""One real neutron-server for all tests of this folder, which run in one worker."""
+"""Real neutron-servers for all tests of this folder, which run in one worker."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from support.neutron.server import NeutronServer
+from abaca.db.database import Database
+from support.neutron.server import Flavour, NeutronServer
 from support.neutron.world import Cloud
+
+BARE = """
+[ml2]
+extension_drivers =
+"""
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +30,30 @@ def neutron(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NeutronServer]
 def cloud(neutron: NeutronServer) -> Cloud:
     """Its operator's and its tenants' hands."""
     return Cloud(neutron.url)
+
+
+@pytest.fixture(scope="session")
+def bare_neutron(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NeutronServer]:
+    """Another Neutron, with a database of its own, and neither routers nor port security."""
+    server = NeutronServer(
+        home=tmp_path_factory.mktemp("bare-neutron"),
+        flavour=Flavour(services="segments", more=BARE),
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def other_cloud(bare_neutron: NeutronServer) -> Cloud:
+    """The hands there."""
+    return Cloud(bare_neutron.url)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty one of Abaca's."""
+    made = Database(f"sqlite:///{tmp_path}/abaca.db")
+    made.create_schema()
+    yield made
+    made.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,17 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from abaca.db import tables
+from abaca.db.database import Database
 from abaca.errors import InvalidNetwork, NetworkError, NetworkUnavailable
 from abaca.modes import DriverMode
+from abaca.network.bound import Binding, BoundManaged
 from abaca.network.neutron import NeutronPlugin
 from abaca.network.plugin import Claim, Label, Route, SubnetRef
+from network.worlds import share_server
+from support.fault_proxy import Fault, fault_proxy
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 
 pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
@@ -178,6 +185,81 @@ def test_quota_of_subnets(scene: Scene):
     assert not scene.interfaces()
 
 
+def with_helper(scene: Scene, section: dict[str, object], database: Database) -> BoundManaged:
+    """What a new share server on the scene's network gets its addresses by."""
+    binding = Binding(
+        plugin=plugin_on(section, DriverMode.MANAGED),
+        database=database,
+        section="net",
+        server_id=share_server(database),
+        subnets=(scene.subnet,),
+        host="h",
+    )
+    return BoundManaged(binding)
+
+
+def held(database: Database) -> list[object]:
+    """Rows of addresses."""
+    with database.read() as tx:
+        return list(tx.execute(select(tables.allocations)))
+
+
+def test_quota_of_ports(scene: Scene, database: Database):
+    """Network and interface were made before it was reached: they go with the refusal."""
+    project = uuid.uuid4().hex
+    scene.cloud.call("PUT", f"/quotas/{project}", {"quota": {"port": 0}})
+    helper = with_helper(scene, {**scene.section, "noauth_project_id": project}, database)
+    with pytest.raises(InvalidNetwork, match=r"quota is used up .*port.*raise it") as refused:
+        helper.interfaces(1)
+    assert refused.value.told.startswith("A quota of the network service is used up")
+    assert not scene.left()
+    assert not scene.interfaces()
+    assert held(database) == []
+
+
+OVER_QUOTA = {
+    "NeutronError": {
+        "type": "OverQuota",
+        "message": "Quota exceeded for resources: ['port'].",
+        "detail": "",
+    }
+}
+
+
+def test_quota_of_the_routers_ports(scene: Scene, database: Database):
+    """An interface is a port of the tenant's, who is told so; the operator, too. Nothing stays."""
+    refusal = Fault(status=409, body=json.dumps(OVER_QUOTA).encode())
+    with fault_proxy(scene.cloud.url) as proxy:
+        section = {**scene.section, "endpoint_override": proxy.url}
+        helper = with_helper(scene, section, database)
+        with (
+            proxy.failing(refusal, "add_router_interface"),
+            pytest.raises(InvalidNetwork, match=r"quota is used up .*port.*router's") as refused,
+        ):
+            helper.interfaces(1)
+        assert scene.router["id"] in str(refused.value)
+        assert refused.value.told.startswith("The quota of ports of your project")
+        assert not scene.left()
+        assert held(database) == []
+        helper.interfaces(1)
+        assert len(scene.interfaces()) == 1
+        helper.release_all()
+    assert not scene.left()
+
+
+def test_neutron_has_no_quota_of_its_routers_ports(scene: Scene):
+    """Its own router service counts them, and refuses none: share servers get their network."""
+    project = uuid.uuid4().hex
+    network = scene.cloud.network("192.168.23.0/24", project=project)
+    router = scene.cloud.router(*network["subnet_list"], project=project)
+    scene.cloud.call("PUT", f"/quotas/{project}", {"quota": {"port": 1}})
+    subnet = SubnetRef(key=str(uuid.uuid4()), project_id=project, net_id=network["id"])
+    scene.plugin().ensure_network(subnet, host="h")
+    assert len(scene.cloud.ports(device_id=router["id"])) == 2
+    scene.plugin().remove_network(subnet, host="h")
+    assert not scene.left()
+
+
 def test_router_port_is_waited_for(scene: Scene):
     """With wait_active: the share server's port is up, and the router's is not yet."""
     plugin, claim = scene.plugin(wait_active=True), scene.claim()
@@ -244,18 +326,30 @@ def test_made_by_several_at_once(scene: Scene):
 
 
 def test_two_subnets_at_a_time(scene: Scene):
-    """While another host's subnet is beside ours nothing is refused; the next look mends it."""
+    """While another host's subnet is beside ours nothing is refused; the next look mends it.
+
+    The one that the router is on stays, whichever was made first.
+    """
     plugin = scene.plugin()
     plugin.ensure_network(scene.subnet, host="h")
     (ours,) = plugin.describe(scene.subnet).subnets
     (made,) = {item["network_id"] for item in scene.interfaces()}
-    time.sleep(1.1)  # Neutron's times are whole seconds, and the later one goes
     network = scene.cloud.call("GET", f"/networks/{made}")["network"]
     scene.cloud.subnet(network, "10.254.255.0/28")
     with pytest.raises(NetworkUnavailable):
         plugin.describe(scene.subnet)
     plugin.ensure_network(scene.subnet, host="h")
     assert plugin.describe(scene.subnet).subnets == (ours,)
+
+    (interface,) = scene.interfaces()
+    path = f"/routers/{scene.router['id']}"
+    time.sleep(1.1)  # Neutron's times are whole seconds
+    other = scene.cloud.subnet(network, "10.254.255.0/28")
+    scene.cloud.call("PUT", f"{path}/remove_router_interface", {"port_id": interface["id"]})
+    scene.cloud.call("PUT", f"{path}/add_router_interface", {"subnet_id": other["id"]})
+    plugin.ensure_network(scene.subnet, host="h")
+    (kept,) = plugin.describe(scene.subnet).subnets
+    assert kept.cidr == ip_network("10.254.255.0/28")
 
 
 def test_servers_come_and_go_at_once(scene: Scene):

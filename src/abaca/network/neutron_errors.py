@@ -20,6 +20,12 @@ class MacTaken(AllocationConflict):
     """A port with this MAC address exists on the network: most likely the one we wanted to make."""
 
 
+class QuotaUsedUp(InvalidNetwork):
+    """A quota of Neutron's leaves no room; most often that of the section's own project."""
+
+    generic = "A quota of the network service is used up; its operator can raise it."
+
+
 KINDS: dict[str, type[NetworkError]] = {
     "IpAddressGenerationFailure": AddressesExhausted,
     "IpAddressGenerationFailureAllSubnets": AddressesExhausted,
@@ -29,7 +35,7 @@ KINDS: dict[str, type[NetworkError]] = {
     "InvalidIpForSubnet": AllocationConflict,
     "InvalidIpForNetwork": AllocationConflict,
     "MacAddressInUse": MacTaken,
-    "OverQuota": InvalidNetwork,
+    "OverQuota": QuotaUsedUp,
 }
 """By the type that Neutron gives in the body of a refusal."""
 
@@ -56,7 +62,7 @@ ADVICE = {
 def refusal(status: int, kind: str, message: str) -> NetworkError:
     """The error for an answer of Neutron with a status that says no."""
     if kind == "OverQuota":
-        return InvalidNetwork(
+        return QuotaUsedUp(
             f"a Neutron quota is used up ({message.rstrip('. ')}): raise it for the project, or "
             "delete what is not needed"
         )

@@ -10,6 +10,8 @@ from abaca.network.neutron_networks import Networks
 from abaca.network.neutron_remote import Remote
 
 TIMESTAMPS = "standard-attr-timestamp"
+DESCRIPTIONS = "standard-attr-description"
+PROVIDER = "provider"
 
 
 def findings(settings: Settings, remote: Remote) -> list[str]:
@@ -19,12 +21,13 @@ def findings(settings: Settings, remote: Remote) -> list[str]:
         extensions = remote.extensions()
     except NetworkError as error:
         return [f"[{settings.section}] {_unreachable(settings, error)}"]
-    lines: list[str] = []
-    for extension, why in _needed(settings):
-        if extension not in extensions:
-            lines.append(f"Neutron has no extension {extension}: {why}")
+    lines = [
+        f"Neutron has no extension {extension}: {why}"
+        for extension, why in _needed(settings)
+        if extension not in extensions
+    ]
     try:
-        lines += _place_findings(settings, remote, project)
+        lines += _place_findings(settings, remote, project, extensions)
     except NetworkError as error:
         lines.append(_plain(error, settings.section))
     return [f"[{settings.section}] {line}" for line in lines]
@@ -49,20 +52,25 @@ def _needed(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.ports.bind:
         yield "binding", "ports can't be bound to hosts; write bind_ports = false, or enable it"
     if settings.network is None:
-        yield "provider", "it does not say what a tenant's network is on the wire; enable it"
+        yield PROVIDER, "it does not say what a tenant's network is on the wire; enable it"
     if settings.carving is not None:
         yield "router", "connectivity = routed needs routers; write direct, or enable it"
+        yield DESCRIPTIONS, "connectivity = routed knows its networks by theirs; enable it"
     if settings.ports.security is not None:
         yield "port-security", "remove port_security, or enable it"
 
 
-def _place_findings(settings: Settings, remote: Remote, project: str) -> Iterator[str]:
+def _place_findings(
+    settings: Settings, remote: Remote, project: str, extensions: frozenset[str]
+) -> Iterator[str]:
     networks = Networks(settings, remote)
     if settings.network is not None:
         networks.flat()
     seen = remote.networks(limit="1")
-    # In flat mode nobody needs to know what is on the wire.
-    if settings.network is None and seen and seen[0].segments[0].network_type is None:
+    # In flat mode nobody needs to know what is on the wire; without the extension nobody can.
+    if settings.network is not None or PROVIDER not in extensions:
+        return
+    if seen and seen[0].segments[0].network_type is None:
         yield (
             f"project {project}: the configured user may not see provider attributes "
             "(provider:network_type), so share servers can't be attached to tenants' networks; "

@@ -123,10 +123,11 @@ class Remote:
         """All of them in one call, or none; in the order given."""
         answer = self._call("POST", "/ports", body={"ports": list(bodies)})
         found = [NeutronPort.parse(item) for item in _entries(answer, "ports")]
-        order = {str(body["name"]): place for place, body in enumerate(bodies)}
-        if sorted(item.name for item in found) != sorted(order):
+        by_claim = {(item.device_id, item.name): item for item in found}
+        asked = [(str(body["device_id"]), str(body["name"])) for body in bodies]
+        if len(found) != len(asked) or set(by_claim) != set(asked):
             raise NetworkUnavailable("Neutron did not answer with the ports that it was asked for")
-        return sorted(found, key=lambda item: order[item.name])
+        return [by_claim[claim] for claim in asked]
 
     @step("neutron.update_port")
     def update_port(self, port_id: str, body: Body) -> NeutronPort:

@@ -14,6 +14,7 @@ from ipaddress import ip_network
 from abaca.errors import InvalidNetwork, NetworkNotFound, NetworkUnavailable
 from abaca.network import ipam
 from abaca.network.neutron_config import Carving
+from abaca.network.neutron_errors import QuotaUsedUp
 from abaca.network.neutron_networks import Networks, Place
 from abaca.network.neutron_remote import Remote
 from abaca.network.neutron_values import (
@@ -62,14 +63,27 @@ class ServiceNetworks:
             network = self._find(subnet.key)
             if network is None:
                 raise NetworkUnavailable(f"the network of {subnet.key} has just gone")
-        have = {item.value.cidr.version: item for item in self._subnets(network)}
-        for supernet, prefix in self._carving.supernets:
-            if supernet.version not in have:
-                have[supernet.version] = self._make_subnet(network, supernet, prefix, router_port)
-        joined = {where for port in self._interfaces(network.id) for where, _ in port.addresses}
-        for item in have.values():
+        found = self._carved(network, router_port)
+        joined = self._joined(network.id)
+        for item in found:
             if item.id not in joined:
                 self._join(item, router_port.device_id)
+
+    def _carved(self, network: NeutronNetwork, router_port: NeutronPort) -> list[NeutronSubnet]:
+        """Its subnets, one per supernet; those that are missing are made."""
+        found = self._subnets(network)
+        have = {item.value.cidr.version for item in found}
+        missing = [part for part in self._carving.supernets if part[0].version not in have]
+        for supernet, prefix in missing:
+            self._make_subnet(network, supernet, prefix, router_port)
+        if not missing:
+            return found
+        # As with the network: who made one too looks again, and keeps the same.
+        found = self._subnets(network)
+        have = {item.value.cidr.version for item in found}
+        if any(supernet.version not in have for supernet, _ in missing):
+            raise NetworkUnavailable(f"a subnet of network {network.id} has just gone")
+        return found
 
     def _find(self, key: str) -> NeutronNetwork | None:
         """The network of that subnet key; surplus ones go, unless they are in use."""
@@ -100,18 +114,28 @@ class ServiceNetworks:
         self._remote.create_network(body)
 
     def _subnets(self, network: NeutronNetwork) -> list[NeutronSubnet]:
-        """One per IP version; of two that were made at once, the later one goes."""
+        """One per IP version; of two that were made at once, the later one goes.
+
+        Unless the router has an interface on it already: that one can't go, and the other can.
+        """
         found = self._remote.subnets(network_id=network.id)
-        found.sort(key=lambda item: (item.created_at or NEVER, item.id))
+        if len({item.value.cidr.version for item in found}) == len(found):
+            return found
+        joined = self._joined(network.id)
+        found.sort(key=lambda item: (item.id not in joined, item.created_at or NEVER, item.id))
         kept: dict[int, NeutronSubnet] = {}
         for item in found:
             if kept.setdefault(item.value.cidr.version, item) is not item:
                 self._remote.delete_subnet(item.id)
         return list(kept.values())
 
+    def _joined(self, network_id: str) -> set[str]:
+        """IDs of the subnets on which a router has an interface."""
+        return {where for port in self._interfaces(network_id) for where, _ in port.addresses}
+
     def _make_subnet(
         self, network: NeutronNetwork, supernet: IPNetwork, prefix: int, router_port: NeutronPort
-    ) -> NeutronSubnet:
+    ) -> None:
         avoid = self._avoid(router_port.device_id)
         cidr = ipam.carve(supernet, prefix, avoid)
         if cidr is None:
@@ -131,15 +155,13 @@ class ServiceNetworks:
             "enable_dhcp": False,
         }
         try:
-            return self._remote.create_subnet(body)
+            self._remote.create_subnet(body)
         except NetworkNotFound as error:
             raise NetworkUnavailable(f"network {network.id} has just gone") from error
         except InvalidNetwork:
             # Another process may have been faster with the same one.
-            for item in self._subnets(network):
-                if item.value.cidr.version == cidr.version:
-                    return item
-            raise
+            if not any(item.value.cidr.version == cidr.version for item in self._subnets(network)):
+                raise
 
     def _avoid(self, router_id: str) -> list[IPNetwork]:
         """What the router reaches already, and what other service networks have."""
@@ -163,6 +185,13 @@ class ServiceNetworks:
             self._remote.add_interface(router_id, subnet.id)
         except NetworkNotFound as error:
             raise NetworkUnavailable(f"router {router_id} or our subnet has just gone") from error
+        except QuotaUsedUp as error:
+            raise QuotaUsedUp(
+                f"the tenant's router {router_id} can't have an interface on the service subnet "
+                f"{subnet.value.cidr}: {error}; the project is the router's",
+                told="The quota of ports of your project in the network service is used up, and "
+                "its router needs one more: delete ports, or ask for a higher quota.",
+            ) from error
         except InvalidNetwork as error:
             if any(port.device_id == router_id for port in self._interfaces(subnet.network_id)):
                 return
