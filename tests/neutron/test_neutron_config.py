@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from abaca.cli.main import main
 from abaca.errors import InvalidNetwork
 from abaca.modes import DriverMode
 from abaca.network.neutron import NeutronPlugin
 from abaca.network.neutron_config import Settings
 from abaca.network.plugin import NetworkPlugin, Reachable
+from support.fault_proxy import Fault, FaultProxy, fault_proxy
 from support.neutron.server import NeutronServer, free_port
 from support.neutron.world import TENANT, Cloud, values
 
@@ -114,6 +119,76 @@ def test_findings(cloud: Cloud):
     poor = {**managed, "noauth_project_id": TENANT, "noauth_roles": "member,reader"}
     (line,) = find("net", poor, DriverMode.MANAGED)
     assert "may not see provider attributes" in line
+
+
+ROUTED = {"connectivity": "routed", "service_cidr": "10.254.0.0/16"}
+EXTENSIONS: dict[str, tuple[DriverMode, dict[str, object], str]] = {
+    "standard-attr-timestamp": (DriverMode.FLAT, {}, "orphaned ports have no age"),
+    "binding": (DriverMode.FLAT, {"bind_ports": True}, "write bind_ports = false, or enable it"),
+    "provider": (DriverMode.MANAGED, {}, "what a tenant's network is on the wire; enable it"),
+    "router": (DriverMode.MANAGED, ROUTED, "write direct, or enable it"),
+    "standard-attr-description": (DriverMode.MANAGED, ROUTED, "knows its networks by theirs"),
+    "port-security": (DriverMode.FLAT, {"port_security": False}, "remove port_security, or enable"),
+}
+"""Which sections need it, and what is said where it is missing."""
+
+
+def without(proxy: FaultProxy, *aliases: str) -> AbstractContextManager[None]:
+    """Inside, the Neutron behind the proxy has no such extensions."""
+    there = Cloud(proxy.upstream).call("GET", "/extensions")["extensions"]
+    kept = [item for item in there if item["alias"] not in aliases]
+    assert len(kept) == len(there) - len(aliases)
+    answer = Fault(status=200, body=json.dumps({"extensions": kept}).encode())
+    return proxy.failing(answer, "GET /v2.0/extensions")
+
+
+@pytest.mark.parametrize("alias", EXTENSIONS)
+def test_a_missing_extension(cloud: Cloud, alias: str):
+    """One line says which and what to do, where the section needs it; elsewhere none."""
+    mode, needs, text = EXTENSIONS[alias]
+    name = str(cloud.network("10.64.0.0/24")["id"])
+    with fault_proxy(cloud.url) as proxy, without(proxy, alias):
+        flat = values(proxy.url, network=name)
+        section = {**(flat if mode is DriverMode.FLAT else values(proxy.url)), **needs}
+        (line,) = NeutronPlugin.findings("net", section, mode)
+        assert line.startswith(f"[net] Neutron has no extension {alias}: ")
+        assert text in line
+        if alias != "standard-attr-timestamp":
+            assert NeutronPlugin.findings("net", flat, DriverMode.FLAT) == []
+
+
+def test_a_neutron_without_routers_and_port_security(other_cloud: Cloud):
+    """What a real one lacks is told; a section that needs neither has nothing against it."""
+    plain = values(other_cloud.url)
+    assert NeutronPlugin.findings("net", plain, DriverMode.MANAGED) == []
+    section = {**plain, **ROUTED, "port_security": True}
+    found = NeutronPlugin.findings("net", section, DriverMode.MANAGED)
+    assert [line.partition(":")[0] for line in found] == [
+        "[net] Neutron has no extension router",
+        "[net] Neutron has no extension port-security",
+    ]
+
+
+def test_config_check_tells_all_that_is_missing(cloud: Cloud, tmp_path: Path):
+    """`abaca config check` fails, with a line for each extension that is missing."""
+    file = tmp_path / "abaca.conf"
+    missing = ["binding", "provider", "router", "port-security"]
+    with fault_proxy(cloud.url) as proxy, without(proxy, *missing):
+        section = values(proxy.url, port_security=False, **ROUTED)
+        file.write_text(
+            f"[DEFAULT]\nstate_path = {tmp_path}/state\nenabled_share_backends = one\n"
+            "[one]\nshare_driver = fake\ndriver_mode = managed_multi_svm\n"
+            "network_config_group = net\n[net]\nnetwork_plugin = neutron\n"
+            + "".join(f"{name} = {value}\n" for name, value in section.items())
+        )
+        done = CliRunner().invoke(main, ["config", "check", "--config-file", str(file)])
+    assert done.exit_code == 1
+    told = [line for line in done.output.splitlines() if line.startswith("[net] ")]
+    assert len(told) == len(missing)
+    assert all(
+        line.startswith(f"[net] Neutron has no extension {alias}: ")
+        for alias, line in zip(missing, told, strict=True)
+    )
 
 
 def test_config_check_asks_neutron(neutron: NeutronServer, cloud: Cloud, tmp_path: Path):

@@ -1,11 +1,7 @@
-"""Whose port is whose: crashes and races leave one port per claim, and strangers' stay."""
+"""Whose port is whose: races leave one port per claim, and strangers' stay."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -19,41 +15,11 @@ from abaca.network.bound import Binding, BoundFlat, flat_subnet
 from abaca.network.neutron import NeutronPlugin
 from abaca.network.neutron_ports import mac_of
 from abaca.network.plugin import Claim, Label, NetworkPlugin, SubnetRef
-from abaca.steps import FAULT_VARIABLE, names
 from network.worlds import flat_values, share_server
 from network.worlds import plugin_on as standalone_on
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 
 pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
-
-STEPS = [
-    *("neutron.network", "neutron.subnets", "neutron.ports", "neutron.create_ports"),
-    *("neutron.networks", "neutron.create_network", "neutron.create_subnet"),
-    *("neutron.router_routes", "neutron.add_interface", "neutron.delete_port"),
-    *("neutron.remove_interface", "neutron.delete_network"),
-]
-ELSEWHERE = {
-    # Only surplus subnets are deleted by themselves: `test_neutron_routed` has the races.
-    "neutron.delete_subnet",
-    # Binds anew, forgets or takes over a port: one call, which is whole or was not made.
-    "neutron.update_port",
-    # Questions of `findings` and of a first look, before anything is there to be left.
-    *("neutron.extensions", "neutron.project", "neutron.shared_with"),
-}
-"""Not passed by the life of one network and one port."""
-CRASH = """\
-import json, sys
-from abaca.modes import DriverMode
-from abaca.network.plugin import Claim, Label, SubnetRef
-from support.neutron.world import plugin_on
-section, subnet, claim = json.loads(sys.stdin.read())
-plugin = plugin_on(section, DriverMode.MANAGED)
-ref, one = SubnetRef(**subnet), Claim(**{**claim, "label": Label(claim["label"])})
-plugin.ensure_network(ref, host="h")
-plugin.allocate(ref, [one], host="h")
-plugin.release([one])
-plugin.remove_network(ref, host="h")
-"""
 
 
 def later() -> datetime:
@@ -158,43 +124,6 @@ def test_calls_do_not_grow(cloud: Cloud):
         plugin.allocate(subnet, claims, host="h")
         counts.append(len(calls))
     assert counts[0] == counts[1] <= 4
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("step", STEPS)
-def test_killed_after_step(cloud: Cloud, step: str):
-    """A process killed after any remote call: another one finishes, and nothing is left."""
-    network = cloud.network("10.41.0.0/24")
-    cloud.router(*network["subnet_list"])
-    section = values(cloud.url, connectivity="routed", service_cidr="10.254.0.0/16")
-    subnet = {"key": str(uuid.uuid4()), "project_id": TENANT, "net_id": network["id"]}
-    claim = {"owner": str(uuid.uuid4()), "label": "user", "subnet": subnet["key"], "index": 0}
-    tests = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", CRASH],
-        input=json.dumps([section, subnet, claim]),
-        text=True,
-        capture_output=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, FAULT_VARIABLE: f"{step}:after", "PYTHONPATH": tests},
-    )
-    assert done.returncode == -9, done.stderr
-    plugin = plugin_on(section, DriverMode.MANAGED)
-    ref = SubnetRef(**subnet)
-    one = Claim(**{**claim, "label": Label.USER})  # type: ignore[arg-type]
-    plugin.ensure_network(ref, host="h")
-    found = plugin.allocate(ref, [one], host="h")
-    plugin.check(found)
-    assert [port["id"] for port in cloud.ports(device_id=one.owner)] == [found[0].id]
-    plugin.release([one])
-    plugin.remove_network(ref, host="h")
-    assert not cloud.left(str(section["owner_tag"]))
-
-
-def test_every_step_is_tried():
-    """No remote call was overlooked above, nor is one left out that has gone."""
-    assert {name for name in names() if name.startswith("neutron.")} == {*STEPS, *ELSEWHERE}
 
 
 def test_same_results_as_standalone(cloud: Cloud, tmp_path: Path):
