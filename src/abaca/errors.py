@@ -17,6 +17,7 @@ translated where they enter (drivers, plugins, database, commands).
     │   └── TooManyRequests 429
     ├── ServiceUnavailable 503           retriable
     │   └── DatabaseUnavailable          includes deadlocks and lost connections
+    │       └── CommitUnknown            the connection was lost in the commit
     ├── DatabaseFault                    a statement or a database that is not as it should be
     │   └── RowRefused                   by a constraint: another made the same row first, mostly
     ├── NetworkError                     what a network plugin may raise, and nothing else
@@ -156,6 +157,12 @@ class ServiceUnavailable(AbacaError):
 
 class DatabaseUnavailable(ServiceUnavailable):
     """The database refused or dropped the transaction; the same one may succeed later."""
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The transaction was committed, or was not: doing it again might do it twice."""
+
+    generic = "The database did not say whether the request was done: look before asking again."
 
 
 class DatabaseFault(AbacaError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import falcon.testing
 import pytest
+from sqlalchemy import insert, text
 
 from abaca.api.app import ATTEMPTS, make_app
 from abaca.api.auth.none import NoAuth
@@ -21,6 +23,8 @@ from abaca.api.request import Request, Response
 from abaca.api.routing import Handler, Route, action
 from abaca.api.settings import ApiSettings
 from abaca.db.database import Database
+from abaca.db.tables import availability_zones as zones
+from abaca.db.tables import now
 from abaca.errors import (
     BadRequest,
     ConfigError,
@@ -32,6 +36,7 @@ from abaca.errors import (
     TooManyRequests,
 )
 from abaca.model.page import Slice
+from support.databases import Databases
 
 RULES = (
     Rule("thing:see", MEMBER, "See a thing."),
@@ -140,6 +145,26 @@ def test_lost_transactions_are_tried_again(
     result = api(db, handler).simulate_post("/v2/things")
     assert result.status_code == (status if losses == ATTEMPTS else 200)
     assert len(calls) == min(losses + 1, ATTEMPTS)
+
+
+def test_what_may_be_done_is_not_done_again(databases: Databases) -> None:
+    """The connection ends in the commit: the caller is told that nobody knows, and to look."""
+    calls: list[int] = []
+    with databases.one("postgresql") as url, closing(Database(url)) as db:
+
+        def handler(request: Request) -> None:
+            calls.append(1)
+            with request.db.write() as tx:
+                name = f"z{len(calls)}"
+                tx.execute(insert(zones).values(id=name, name=name, created_at=now()))
+                mine = tx.scalar(text("SELECT pg_backend_pid()"))
+                with db.read() as other:
+                    other.scalar(text("SELECT pg_terminate_backend(:mine, 5000)"), {"mine": mine})
+
+        result = api(db, handler).simulate_post("/v2/things")
+    assert result.status_code == 503
+    assert "look before asking again" in result.json["serviceUnavailable"]["message"]
+    assert calls == [1]
 
 
 def test_experimental_routes_need_their_header(db: Database) -> None:

@@ -39,6 +39,7 @@ from abaca.db.database import Database
 from abaca.errors import (
     AbacaError,
     BadRequest,
+    CommitUnknown,
     DatabaseFault,
     DatabaseUnavailable,
     NotFound,
@@ -170,13 +171,18 @@ class _Api:
         return replace(ctx, is_admin=self.policy.is_admin(ctx))
 
     def _handle(self, target: Route | Action, request: Request) -> object:
-        """The handler's answer; a transaction that lost against another is tried again."""
+        """The handler's answer; a transaction that lost against another is tried again.
+
+        Not one that may have been committed: a share would be made twice.
+        """
         handler = target.handler
         if handler is None:
             raise TypeError("a route needs a handler or actions")
         for attempt in range(1, ATTEMPTS):
             try:
                 return handler(request)
+            except CommitUnknown:
+                raise
             except (DatabaseUnavailable, RowRefused) as error:
                 log.warning("database.retry", attempt=attempt, error=error.message)
                 time.sleep(0.05 * attempt)

@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, insert
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from abaca.db.engine import GALERA, begin_read, kind_of, make_engine, translated
 from abaca.db.rows import load, loader
 from abaca.db.tables import holds, metadata
+from abaca.errors import CommitUnknown
 from abaca.steps import commit, fault, running
 
 T = TypeVar("T")
@@ -176,7 +177,7 @@ class Database:
                 fault(f"{point}:before")
                 if self.is_sqlite:
                     connection.exec_driver_sql("COMMIT")
-                connection.commit()
+                _commit(connection)
                 fault(f"{point}:after")
             except BaseException:
                 connection.rollback()
@@ -184,6 +185,15 @@ class Database:
                     _end(connection, "ROLLBACK")
                 raise
         return tx
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise CommitUnknown(f"database: {error}") from error
+        raise
 
 
 def _end(connection: Connection, statement: str) -> None:
