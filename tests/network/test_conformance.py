@@ -39,6 +39,7 @@ class TestStandaloneFlat(NetworkPluginSuite):
         return standalone_subject(database, values, DriverMode.FLAT, capacity=12)
 
 
+@pytest.mark.every_database
 class TestStandaloneFlatIpv6(NetworkPluginSuite):
     """IPv6 alone."""
 
@@ -55,6 +56,7 @@ class TestStandaloneFlatIpv6(NetworkPluginSuite):
         return standalone_subject(database, IPV6, DriverMode.FLAT, capacity=1 << 63)
 
 
+@pytest.mark.every_database
 class TestStandaloneFlatDual(NetworkPluginSuite):
     """Both IP versions at once."""
 
@@ -67,6 +69,7 @@ class TestStandaloneFlatDual(NetworkPluginSuite):
         return standalone_subject(database, values, DriverMode.FLAT, capacity=12)
 
 
+@pytest.mark.every_database
 class TestStandaloneDirect(NetworkPluginSuite):
     """On a tenant's network."""
 
@@ -79,6 +82,7 @@ class TestStandaloneDirect(NetworkPluginSuite):
         return standalone_subject(database, {}, DriverMode.MANAGED, capacity=13, tenant=tenant)
 
 
+@pytest.mark.every_database
 class TestStandaloneRouted(NetworkMakerSuite):
     """On a service network, with a router to the tenant's."""
 

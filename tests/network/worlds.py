@@ -102,6 +102,7 @@ def standalone_subject(
     *,
     capacity: int,
     tenant: TenantNetwork | None = None,
+    cls: type[StandalonePlugin] = StandalonePlugin,
 ) -> Subject:
     """A standalone section, on a tenant network or (None) flat or with networks of its own."""
     flat = mode is DriverMode.FLAT
@@ -111,7 +112,7 @@ def standalone_subject(
             remove_tenant_network(database, tenant.id)
 
     return LedgerWorld(database=database).subject(
-        StandalonePlugin,
+        cls,
         values,
         mode,
         capacity=capacity,
@@ -144,10 +145,17 @@ def fake_subject(
     wrong_values: dict[str, object] = {"cidrs": []}
     flat = mode is DriverMode.FLAT
     cloud = make(values).cloud
-    subnet = SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=net_id)
+    subnet = SubnetRef(key=section)
+    if not flat:
+        subnet = SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=net_id)
 
     def lose(found: Allocation) -> None:
         cloud.ports = [item for item in cloud.ports if item.claim != found.claim]
+
+    def places(found: Allocation) -> list[str]:
+        port = cloud.port(found.claim)
+        assert port is not None
+        return [host for host in (port.host, port.coming) if host is not None]
 
     @contextmanager
     def down() -> Iterator[FakePlugin]:
@@ -169,6 +177,7 @@ def fake_subject(
             *(key for key in cloud.networks if key.startswith("made:")),
         ],
         faults={"down": down},
+        places=places,
     )
 
 

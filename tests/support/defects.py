@@ -9,9 +9,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from abaca.errors import AddressesExhausted, AllocationLost, NetworkNotFound, NetworkUnavailable
+from abaca.modes import DriverMode
 from abaca.network.fake import FakePlugin
-from abaca.network.plugin import Allocation, Claim, IPAddress, Label, Segment, SubnetRef
-from abaca.testing.kinds import Kind
+from abaca.network.plugin import (
+    AddressPool,
+    Allocation,
+    Claim,
+    IPAddress,
+    Label,
+    NetworkPlugin,
+    Route,
+    Segment,
+    SubnetRef,
+)
+from abaca.network.standalone import StandalonePlugin
+from abaca.testing.kinds import Capability, Kind
 
 
 class GivesTheGateway(FakePlugin):
@@ -186,3 +198,49 @@ DEFECTS: dict[Kind, type[FakePlugin]] = {
     Kind.EXCEPTIONS: StandsOnALibrary,
 }
 """By the kind of case that must see it."""
+
+
+class TellsOtherPools(StandalonePlugin):
+    """The usage of its networks is looked for where nothing is."""
+
+    @classmethod
+    def address_pools(cls, section: str, values: Mapping[str, object]) -> tuple[AddressPool, ...]:
+        """By names that the ledger does not have."""
+        found = super().address_pools(section, values)
+        return tuple(replace(item, name=f"{item.name}-other") for item in found)
+
+
+class HidesItsNeeds(StandalonePlugin):
+    """It is found out only when a share server is made."""
+
+    @classmethod
+    def needs_wires(cls, values: Mapping[str, object], mode: DriverMode) -> str | None:
+        """Nothing, it says."""
+        super().needs_wires(values, mode)
+        return None
+
+
+class LeadsNowhere(StandalonePlugin):
+    """Machines of the tenant are told to reach the servers by themselves."""
+
+    def tenant_routes(self, subnet: SubnetRef) -> tuple[Route, ...]:
+        """By an address behind the hop."""
+        found = super().tenant_routes(subnet)
+        return tuple(replace(item, next_hop=item.destination[2]) for item in found)
+
+
+class MovesAtOnce(FakePlugin):
+    """The old host loses what the server still uses there."""
+
+    def prepare(self, allocations: Sequence[Allocation], *, host: str) -> None:
+        """As if all were done."""
+        self.activate(allocations, host=host)
+
+
+CAPABILITY_DEFECTS: dict[Capability, type[NetworkPlugin]] = {
+    Capability.POOLS: TellsOtherPools,
+    Capability.WIRES: HidesItsNeeds,
+    Capability.ROUTES: LeadsNowhere,
+    Capability.REBINDING: MovesAtOnce,
+}
+"""By the capability whose cases must see it."""

@@ -54,6 +54,10 @@ class FakePort:
     claim: Claim | None
     allocation: Allocation
     made_at: datetime
+    host: str
+    """Where the server is."""
+    coming: str | None = None
+    """Where it may be, too, while it moves."""
 
 
 class FakeCloud:
@@ -113,7 +117,7 @@ class FakeCloud:
 
 
 class FakePlugin:
-    """`NetworkPlugin` and `NetworkMaker` on a `FakeCloud`; tests reach it as ``cloud``."""
+    """`NetworkPlugin`, `NetworkMaker` and `Rebindable` on a `FakeCloud`, the ``cloud``."""
 
     name: ClassVar[str] = "fake"
     modes: ClassVar[frozenset[DriverMode]] = MULTI_MODES
@@ -215,17 +219,17 @@ class FakePlugin:
         self, subnet: SubnetRef, claims: Sequence[Claim], *, host: str
     ) -> list[Allocation]:
         """A port per claim, one remote call each."""
-        del host
         segment = self.describe(subnet)
-        return [self._port(segment, item, None).allocation for item in claims]
+        return [self._port(segment, item, None, host).allocation for item in claims]
 
-    def _port(self, segment: Segment, claim: Claim, wanted: IPAddress | None) -> FakePort:
+    def _port(
+        self, segment: Segment, claim: Claim, wanted: IPAddress | None, host: str
+    ) -> FakePort:
         with self.cloud.call("create_port"):
             port = self.cloud.port(claim)
             if port is None:
-                port = FakePort(
-                    claim, _allocation(self.cloud, segment, claim, wanted), datetime.now(UTC)
-                )
+                made = _allocation(self.cloud, segment, claim, wanted)
+                port = FakePort(claim, made, datetime.now(UTC), host)
                 self.cloud.ports.append(port)
             return port
 
@@ -233,8 +237,7 @@ class FakePlugin:
         """AllocationLost if a port has gone."""
         with self.cloud.call("check"):
             for item in allocations:
-                if self.cloud.port(item.claim) is None:
-                    raise AllocationLost(f"the port of {item.claim.owner} has gone")
+                self._held(item)
 
     def release(self, claims: Collection[Claim]) -> None:
         """Delete the ports, one remote call each."""
@@ -268,7 +271,7 @@ class FakePlugin:
                 for item in self.cloud.ports
                 if item.claim is not None or address not in item.allocation.addresses
             ]
-        return self._port(segment, claim, address).allocation
+        return self._port(segment, claim, address, "").allocation
 
     def forget(self, claims: Collection[Claim]) -> None:
         """Take our tag off the ports."""
@@ -295,6 +298,34 @@ class FakePlugin:
                 for item in self.cloud.ports
                 if item.claim is not None and item.claim not in keep and item.made_at < older_than
             ]
+
+    def prepare(self, allocations: Sequence[Allocation], *, host: str) -> None:
+        """The ports are on the other host, too; one remote call each."""
+        for item in allocations:
+            with self.cloud.call("bind_port"):
+                port = self._held(item)
+                port.coming = None if port.host == host else host
+
+    def activate(self, allocations: Sequence[Allocation], *, host: str) -> None:
+        """They are there, and nowhere else."""
+        for item in allocations:
+            with self.cloud.call("activate_port"):
+                port = self._held(item)
+                port.host, port.coming = host, None
+
+    def abandon(self, allocations: Sequence[Allocation], *, host: str) -> None:
+        """They are not on that host, unless they have moved there."""
+        for item in allocations:
+            with self.cloud.call("unbind_port"):
+                port = self.cloud.port(item.claim)
+                if port is not None and port.coming == host:
+                    port.coming = None
+
+    def _held(self, found: Allocation) -> FakePort:
+        port = self.cloud.port(found.claim)
+        if port is None:
+            raise AllocationLost(f"the port of {found.claim.owner} has gone")
+        return port
 
     def makes_networks(self) -> bool:
         """As configured, in managed mode."""

@@ -56,7 +56,7 @@ NAMESPACE = uuid.UUID("6f0f2f0c-2a43-5d0e-9a43-6f2f6f1f7c11")
 
 
 class StandalonePlugin:
-    """`NetworkPlugin`, `NetworkMaker` and `TenantRoutes` on the database."""
+    """`NetworkPlugin`, `NetworkMaker` and most of what is optional, on the database."""
 
     name: ClassVar[str] = "standalone"
     modes: ClassVar[frozenset[DriverMode]] = MULTI_MODES

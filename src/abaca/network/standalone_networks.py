@@ -200,11 +200,12 @@ class OwnNetworks:
 
     def routes(self, subnet: SubnetRef, tenant: TenantNetwork) -> tuple[Route, ...]:
         """What a machine on the tenant's network needs: the service network, by our router."""
+        # There is no router without one, and an address that it took would be nobody's.
+        made = self.get(subnet)
         addresses = self._router_addresses(self.key(subnet), tenant)
         hops = {item.version: item for item in addresses}
         return tuple(
-            Route(destination=item.cidr, next_hop=hops[item.cidr.version])
-            for item in self.get(subnet).subnets
+            Route(destination=item.cidr, next_hop=hops[item.cidr.version]) for item in made.subnets
         )
 
     def collect(self, older_than: datetime) -> list[str]:

@@ -95,10 +95,11 @@ class LedgerWorld:
         ``faults``: what else than the database can fail.
         """
         trial = _Trial(self, plugin, mode)
-        subnet = _subnet(SECTION if mode is DriverMode.FLAT else None, net_id)
+        flat = SubnetRef(key=SECTION)
+        subnet = flat if mode is DriverMode.FLAT else _subnet(net_id)
         unusable = (wrong_values, subnet)
         if wrong_net_id is not None:
-            unusable = (values, _subnet(None, wrong_net_id))
+            unusable = (values, _subnet(wrong_net_id))
         return Subject(
             make=lambda: trial.make(values),
             mode=mode,
@@ -112,6 +113,9 @@ class LedgerWorld:
             left=self.left,
             faults=trial.faults(values, faults or {}),
             in_process=functools.partial(_elsewhere, plugin, self._url(), dict(values), mode),
+            values=values,
+            ledger=DatabaseLedger(self.database),
+            without_wires=lambda: trial.without_wires(values),
         )
 
     def _url(self) -> str:
@@ -145,8 +149,8 @@ def _elsewhere(
     return plugin.from_config(SECTION, values, world.host(mode))
 
 
-def _subnet(key: str | None, net_id: str | None) -> SubnetRef:
-    return SubnetRef(key=key or str(uuid.uuid4()), project_id=PROJECT, net_id=net_id)
+def _subnet(net_id: str | None) -> SubnetRef:
+    return SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=net_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,10 @@ class _Trial:
 
     def make(self, values: Values) -> NetworkPlugin:
         return self.plugin.from_config(SECTION, values, self.world.host(self.mode))
+
+    def without_wires(self, values: Values) -> NetworkPlugin:
+        host = replace(self.world.host(self.mode), fabric=None)
+        return self.plugin.from_config(SECTION, values, host)
 
     def faults(
         self, values: Values, others: Mapping[str, Trouble]

@@ -10,7 +10,16 @@ from functools import partial
 import pytest
 
 from abaca.errors import AllocationLost, DatabaseUnavailable, NetworkError, NetworkUnavailable
-from abaca.network.plugin import Allocation, Claim, NetworkMaker, NetworkPlugin, ShowsOrphans
+from abaca.network.plugin import (
+    Allocation,
+    Claim,
+    LooksAgain,
+    NetworkMaker,
+    NetworkPlugin,
+    Rebindable,
+    ShowsOrphans,
+    TenantRoutes,
+)
 from abaca.testing.network_subject import Subject, allocate, claims, release
 
 LATER = (NetworkUnavailable, DatabaseUnavailable)
@@ -81,9 +90,21 @@ class Scene:
             found["ensure_network"] = partial(
                 plugin.ensure_network, subject.subnet, host=subject.host
             )
-        shows: object = plugin
-        if isinstance(shows, ShowsOrphans):
-            found["orphans"] = lambda: shows.orphans(self.everybody, later)
+        return {**found, **self._optional(plugin, later)}
+
+    def _optional(self, plugin: object, later: datetime) -> dict[str, Callable[[], object]]:
+        """Those that a plugin may have; a move is begun and undone."""
+        subnet, held = self.subject.subnet, self.found[:1]
+        found: dict[str, Callable[[], object]] = {}
+        if isinstance(plugin, ShowsOrphans):
+            found["orphans"] = partial(plugin.orphans, self.everybody, later)
+        if isinstance(plugin, LooksAgain):
+            found["look_again"] = plugin.look_again
+        if isinstance(plugin, TenantRoutes):
+            found["tenant_routes"] = partial(plugin.tenant_routes, subnet)
+        if isinstance(plugin, Rebindable):
+            found["prepare"] = partial(plugin.prepare, held, host=f"{self.subject.host}-other")
+            found["abandon"] = partial(plugin.abandon, held, host=f"{self.subject.host}-other")
         return found
 
 

@@ -12,7 +12,15 @@ import tenacity
 
 from abaca.errors import NetworkUnavailable
 from abaca.modes import DriverMode
-from abaca.network.plugin import Allocation, Claim, Label, NetworkMaker, NetworkPlugin, SubnetRef
+from abaca.network.plugin import (
+    AddressLedger,
+    Allocation,
+    Claim,
+    Label,
+    NetworkMaker,
+    NetworkPlugin,
+    SubnetRef,
+)
 from abaca.testing.power import Power
 
 PATIENCE_SECONDS = 20
@@ -57,6 +65,14 @@ class Subject:
     in_process: Callable[[], NetworkPlugin] | None = None
     """As ``make``, able to travel to another process; None where the world is in memory."""
     host: str = "host1"
+    values: Mapping[str, object] | None = None
+    """Those of the section; for plugins that are `HasPools` or `NeedsWires`."""
+    ledger: AddressLedger | None = None
+    """The one that instances are lent; for plugins that are `HasPools`."""
+    without_wires: Callable[[], NetworkPlugin] | None = None
+    """An instance that is lent no `Fabric`; for plugins that are `NeedsWires`."""
+    places: Callable[[Allocation], Collection[str]] | None = None
+    """The hosts on which an allocation can be used now; for plugins that are `Rebindable`."""
 
 
 def claims(

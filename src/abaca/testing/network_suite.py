@@ -11,8 +11,9 @@ and, if it makes networks, a subclass of `NetworkMakerSuite` instead. Every case
 gets a subject of its own, with nothing allocated. `abaca.testing.ledger_world`
 makes the subject of a plugin that keeps its addresses in the ledger.
 
-Each case is of one of the `abaca.testing.kinds`; the pytest plugin
-`abaca.testing.conformance` tells which kinds a plugin has passed.
+Each case is of one of the `abaca.testing.kinds`, or of an optional capability that
+the plugin may announce; the pytest plugin `abaca.testing.conformance` tells which
+of them a plugin has passed.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ from abaca.network.plugin import (
     ShowsOrphans,
     SubnetRef,
 )
-from abaca.testing.kinds import Kind, case
+from abaca.testing import network_optional
+from abaca.testing.kinds import NOT_ANNOUNCED, Capability, Kind, case, column_of
 from abaca.testing.libraries import instance, libraries
 from abaca.testing.network_outage import Scene, foreign, outages
 from abaca.testing.network_subject import (
@@ -110,6 +112,16 @@ class NetworkPluginSuite:
     def wide(self, subject: Subject) -> Subject:
         """The same on a network with a /64; to be overridden where ``subject`` has none."""
         return subject
+
+    @pytest.fixture
+    def announced(self, request: pytest.FixtureRequest, subject: Subject) -> bool:
+        """True if the plugin has the capability that the case is of; if not, the report says so."""
+        of = column_of(request.function)
+        assert isinstance(of, Capability)
+        found = of.is_announced(subject.make(), subject.mode)
+        if not found:
+            request.node.user_properties.append((NOT_ANNOUNCED, True))
+        return found
 
     @case(Kind.ADDRESSES)
     def test_one_address_per_claim_and_subnet(self, subject: Subject) -> None:
@@ -403,6 +415,36 @@ class NetworkPluginSuite:
             plugin.release(wanted)
         assert wide.power.calls - before < 3 * MOST_CALLS
 
+    @case(Capability.POOLS)
+    def test_pools(self, subject: Subject, announced: bool) -> None:
+        """`HasPools`: what is told of them is what the ledger has, and what can be had."""
+        if announced:
+            network_optional.pools(subject)
+
+    @case(Capability.WIRES)
+    def test_wires(self, subject: Subject, announced: bool) -> None:
+        """`NeedsWires`: without any it works, or says that it can't, as was said before."""
+        if announced:
+            network_optional.wires(subject)
+
+    @case(Capability.ROUTES)
+    def test_tenant_routes(self, subject: Subject, announced: bool) -> None:
+        """`TenantRoutes`: they lead to share servers, and asking leaves nothing behind."""
+        if announced:
+            network_optional.routes(subject)
+
+    @case(Capability.REBINDING)
+    def test_rebinding(self, subject: Subject, announced: bool) -> None:
+        """`Rebindable`: on both hosts, then on the new one, or on the old one as before."""
+        if announced:
+            network_optional.rebinding(subject)
+
+    @case(Capability.REBINDING)
+    def test_power_cut_while_rebinding(self, subject: Subject, announced: bool) -> None:
+        """`Rebindable`: cut after any outside call, it is undone, or whole when repeated."""
+        if announced:
+            network_optional.rebinding_cut(subject)
+
 
 class NetworkMakerSuite(NetworkPluginSuite):
     """And what those promise that make networks or routers."""
@@ -423,11 +465,12 @@ class NetworkMakerSuite(NetworkPluginSuite):
 
     @case(Kind.RELEASE)
     def test_remove_network_twice(self, subject: Subject) -> None:
-        """Nothing is left after the first, and the second succeeds."""
-        self._maker(subject).ensure_network(subject.subnet, host=subject.host)
-        for _ in range(2):
-            self._maker(subject).remove_network(subject.subnet, host=subject.host)
-            assert not list(subject.left())
+        """Nothing is left after the first, and the second succeeds; the key alone is enough."""
+        for subnet in (subject.subnet, SubnetRef(key=subject.subnet.key)):
+            self._maker(subject).ensure_network(subject.subnet, host=subject.host)
+            for _ in range(2):
+                self._maker(subject).remove_network(subnet, host=subject.host)
+                assert not list(subject.left())
 
     @case(Kind.ADDRESSES)
     def test_networks_of_subnets_differ(self, subject: Subject) -> None:

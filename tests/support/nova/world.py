@@ -110,7 +110,6 @@ def nova_subject(
     """
     power = Power()
     flat = mode is DriverMode.FLAT
-    key = "net" if flat else str(uuid.uuid4())
     whole = access(nova.url, **values)
 
     def lose(found: Allocation) -> None:
@@ -121,7 +120,9 @@ def nova_subject(
             owner = tables.addresses.c.owner == found.claim.owner
             tx.execute(delete(tables.addresses).where(owner))
 
-    subnet = SubnetRef(key=key, project_id=PROJECT, net_id=None if flat else network)
+    subnet = SubnetRef(key="net")
+    if not flat:
+        subnet = SubnetRef(key=str(uuid.uuid4()), project_id=PROJECT, net_id=network)
 
     def wrong() -> tuple[NovaPlugin, SubnetRef]:
         if flat:
