@@ -206,6 +206,7 @@ def test_what_the_exceptions_mean() -> None:
     assert meaning(ksa.ConnectTimeout) is NetworkUnavailable
     assert meaning(ksa.ConnectFailure) is NetworkUnavailable
     assert meaning(ksa.Unauthorized) is NetworkUnavailable
+    assert meaning(ksa.NotFound) is NetworkUnavailable
     assert meaning(ksa.BadGateway) is NetworkUnavailable
     assert meaning(ksa.SSLError) is InvalidNetwork
     assert meaning(ksa.EndpointNotFound) is InvalidNetwork

@@ -23,6 +23,18 @@ GIVEN = {
     NONE: ("token",),
 }
 """Options of the keystoneauth plugin of that name."""
+REFUSED = (
+    "the credentials are refused; write good ones into the section: username, password and "
+    "project_name, or application_credential_id and application_credential_secret"
+)
+"""What to do about a 401, of Keystone or of a service."""
+UNKNOWN = (
+    "Keystone does not know what the section names; write an auth_url, and an "
+    "application_credential_id with its application_credential_secret, that are there"
+)
+"""What to do about a 404 of Keystone's, as for an application credential that was deleted."""
+ADVICE = {401: REFUSED, 404: UNKNOWN}
+"""By the status that an exception of keystoneauth has, when nobody could log in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

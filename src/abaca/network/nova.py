@@ -43,7 +43,7 @@ NAMESPACE = uuid.UUID("0d0a3a6e-5a0b-5c0e-8a5c-0f7a4f6b2c1d")
 
 
 class NovaPlugin:
-    """`NetworkPlugin`, `Reachable` and `KnowsIds` on nova's API and the ledger."""
+    """`NetworkPlugin`, `Reachable`, `ShowsOrphans` and `KnowsIds` on nova and the ledger."""
 
     name: ClassVar[str] = "nova"
     modes: ClassVar[frozenset[DriverMode]] = MULTI_MODES

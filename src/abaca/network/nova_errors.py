@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from functools import cache
 
 from abaca.errors import InvalidNetwork, NetworkError, NetworkUnavailable
+from abaca.network.credentials import ADVICE, REFUSED
 
 NOT_LONG = 300
 NO_NOVA_NETWORK = "nova-network ended with nova 17 (Queens), use the neutron plugin"
 STATUSES: dict[int, tuple[type[NetworkError], str]] = {
     # Credentials are mended outside of Abaca; until then work waits.
-    401: (NetworkUnavailable, "the credentials are refused"),
+    401: (NetworkUnavailable, REFUSED),
     403: (InvalidNetwork, "the configured user lacks a right, give it the role admin"),
     404: (
         InvalidNetwork,
@@ -50,7 +51,9 @@ def translated(call: str) -> Iterator[None]:
         if cls is None:
             raise
         said = " ".join(str(error).split())[:NOT_LONG]
-        raise cls(f"nova: {call}: {type(error).__name__}: {said}") from error
+        advice = ADVICE.get(getattr(error, "http_status", 0), "")
+        told = f"{type(error).__name__}{f' ({advice})' if advice else ''}"
+        raise cls(f"nova: {call}: {told}: {said}") from error
 
 
 def meaning(cls: type[BaseException]) -> type[NetworkError] | None:
@@ -80,6 +83,10 @@ def _for_later() -> tuple[type[BaseException], ...]:
         ksa.InvalidResponse,
         ksa.HttpServerError,
         ksa.Unauthorized,
+        # nova's own 404 is no exception here: this is Keystone's, of an application credential
+        # that was deleted, or a proxy's before it.
+        ksa.NotFound,
+        ksa.Gone,
         ksa.ProxyAuthenticationRequired,
         ksa.AuthorizationFailure,
         ksa.RequestTimeout,
