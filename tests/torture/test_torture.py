@@ -13,20 +13,19 @@ import pytest
 import abaca
 from abaca import steps
 from abaca.demo import leftovers
+from abaca.linux import image
 from abaca.testing.databases import SERVERS, DatabaseServer
 from abaca.torture import points
 from abaca.torture.cases import CASES, ELSEWHERE, operation_of
 from abaca.torture.disasters import (
     EVERYWHERE,
     ON_LINUX,
-    ON_SMALL,
     ON_SQLITE,
     ON_VOLUME,
     Disaster,
     Refusal,
     of_server,
     site_url,
-    small_database,
     tried,
 )
 from abaca.torture.fake_site import fake_site
@@ -35,6 +34,7 @@ from abaca.torture.operations import OPERATIONS
 from abaca.torture.programme import Programme
 from abaca.torture.report import Report
 from abaca.torture.run import Choice
+from abaca.torture.small_database import small_database
 from abaca.torture.trial import PROJECTS, Trials
 from support.databases import Databases, main
 
@@ -106,14 +106,14 @@ def attempt(trials: Trials, disaster: Disaster | Refusal, backend: str = "flat")
     found[backend, "create"]()
 
 
-@pytest.mark.sqlite
 @pytest.mark.dataplane
+@pytest.mark.usefixtures("databases")  # so that it is done on each kind, on a server of its own
 def test_a_full_database_ends_well() -> None:
-    """SQLite's file system is full for a while."""
-    with small_database() as url, fake_site(url, PROJECTS) as site:
+    """The database's file system is full for a while."""
+    with small_database(main()) as (url, disaster), fake_site(url, PROJECTS) as site:
         made = Trials(site=site)
         made.begin()
-        attempt(made, *ON_SMALL)
+        attempt(made, disaster)
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +123,9 @@ def real(databases: Databases) -> Iterator[Trials]:
         made = Trials(site=site)
         made.begin()
         yield made
-        devices = leftovers.loops(site.folder)
-    assert devices
-    assert not [item for item in devices if Path("/sys/block", Path(item).name, "loop").exists()]
+        folder = site.folder
+        assert leftovers.loops(folder)
+    assert not image.loops(under=folder)
 
 
 @pytest.mark.dataplane

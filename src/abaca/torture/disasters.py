@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 import signal
 import sqlite3
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,8 +27,6 @@ from abaca.torture.trial import Trials
 
 HOUR = 3600.0
 OUTAGE_SECONDS = 0.6
-SMALL_BYTES = 16 << 20
-BLOCK = bytes(1 << 12)
 NAMES = (
     "create", "delete", "extend", "shrink", "allow", "deny", "snapshot", "delete snapshot",
     "revert", "clone", "add subnet", "remove subnet",
@@ -134,37 +129,6 @@ def unwritable(site: Site, ask: Ask) -> None:
         switch.unlink()
 
 
-def full(site: Site, ask: Ask) -> None:
-    """The database's file system is full, from just after the request."""
-    filler = Path(str(site.db.engine.url.database)).with_name("filler")
-    ask()
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(BLOCK)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-    try:
-        time.sleep(OUTAGE_SECONDS)
-    finally:
-        filler.unlink()
-
-
-@contextmanager
-def small_database() -> Iterator[str]:
-    """The URL of an SQLite database on a file system with little room. Needs root."""
-    root = Path(tempfile.gettempdir(), f"{leftovers.PREFIX}t{secrets.token_hex(3)}")
-    leftovers.claim(root)
-    try:
-        folder = root / "database"
-        folder.mkdir()
-        run("mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(folder))
-        yield f"sqlite:///{folder}/abaca.db"
-    finally:
-        leftovers.remove(root)
-
-
 def nfs_killed(site: Site, ask: Ask) -> None:
     """Every NFS server is killed."""
     ask()
@@ -216,7 +180,7 @@ def killed(server: DatabaseServer) -> Callable[[Site, Ask], None]:
         server.kill()
         time.sleep(OUTAGE_SECONDS)
         server.start()
-        _patiently(site.unsettled)
+        patiently(site.unsettled)
 
     return strike
 
@@ -260,7 +224,8 @@ def _postgresql(server: DatabaseServer, name: str, change: str) -> None:
     )
 
 
-def _patiently(look: Callable[[], object]) -> None:
+def patiently(look: Callable[[], object]) -> None:
+    """Look once; it need not succeed."""
     with suppress(DatabaseUnavailable):
         look()
 
@@ -274,7 +239,6 @@ ON_SQLITE = (
     Disaster(name="database locked", strike=locked),
     Disaster(name="database read-only", strike=unwritable),
 )
-ON_SMALL = (Disaster(name="database full", strike=full),)
 ON_LINUX = (Disaster(name="NFS servers killed", strike=nfs_killed),)
 ON_VOLUME = (Refusal(name="volume full", attempt=volume_full),)
 

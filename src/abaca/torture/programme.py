@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -16,14 +17,12 @@ from abaca.testing.databases import SERVERS, DatabaseServer, serving
 from abaca.torture.disasters import (
     EVERYWHERE,
     ON_LINUX,
-    ON_SMALL,
     ON_SQLITE,
     ON_VOLUME,
     Disaster,
     Refusal,
     of_server,
     site_url,
-    small_database,
     tried,
 )
 from abaca.torture.fake_site import fake_site
@@ -31,6 +30,7 @@ from abaca.torture.linux_site import linux_site
 from abaca.torture.report import Report
 from abaca.torture.run import Choice, Faults, finding
 from abaca.torture.site import Site
+from abaca.torture.small_database import small_database
 from abaca.torture.storm import CUSTOMERS, Storm
 from abaca.torture.trial import PROJECTS, Trials
 
@@ -87,19 +87,18 @@ class Programme:
 
     def _disasters(self, seconds: float) -> None:
         """Each on a site of its own, in equal parts of the time."""
-        parts: list[
-            tuple[Callable[[], AbstractContextManager[Site]], tuple[Disaster | Refusal, ...]]
-        ] = [(self._fake, EVERYWHERE)]
-        if self.server is None:
-            parts += [(self._fake, ON_SQLITE), (self._small, ON_SMALL)]
-        else:
-            parts.append((self._fake, of_server(self.server, self.database)))
-        parts += [(self._real, ON_LINUX), (self._little_room, ON_VOLUME)]
+        here = ON_SQLITE if self.server is None else of_server(self.server, self.database)
+        parts: list[Callable[[float], None]] = [
+            partial(self._some, self._fake, EVERYWHERE),
+            partial(self._some, self._fake, here),
+            self._small,
+            partial(self._some, self._real, ON_LINUX),
+            partial(self._some, self._little_room, ON_VOLUME),
+        ]
         end = time.monotonic() + seconds
         while parts:
             left = max(0.0, end - time.monotonic())
-            make, disasters = parts.pop(0)
-            self._some(make, disasters, left / (len(parts) + 1))
+            parts.pop(0)(left / (len(parts) + 1))
 
     def _some(
         self,
@@ -134,6 +133,11 @@ class Programme:
             self.report.runs += 1
             self.report.wrong(finding(error, where))
 
+    def _small(self, seconds: float) -> None:
+        """On a database of its own."""
+        with small_database(self.database) as (url, disaster):
+            self._some(partial(fake_site, url, PROJECTS), (disaster,), seconds)
+
     def _linux(self, seconds: float) -> None:
         self._faults("killed", fake=False).run(seconds)
 
@@ -154,11 +158,6 @@ class Programme:
     @contextmanager
     def _fake(self) -> Iterator[Site]:
         with self._url() as url, fake_site(url, PROJECTS) as site:
-            yield site
-
-    @contextmanager
-    def _small(self) -> Iterator[Site]:
-        with small_database() as url, fake_site(url, PROJECTS) as site:
             yield site
 
     @contextmanager
