@@ -187,24 +187,26 @@ def _find(key: ServerKey) -> Select[Any]:
 
 def _insert(tx: Tx, key: ServerKey) -> str:
     """Make the row, or give the one that another process made in the meantime."""
-    server_id = new_id()
+    row = _row(key, ServerStatus.CREATING)
     try:
         with tx.connection.begin_nested():
-            tx.execute(
-                insert(share_servers).values(
-                    id=server_id,
-                    project_id=key.project_id,
-                    share_network_id=key.share_network_id,
-                    host=key.host,
-                    availability_zone=key.availability_zone,
-                    slot=IN_USE,
-                    status=ServerStatus.CREATING,
-                    created_at=now(),
-                )
-            )
+            tx.execute(insert(share_servers).values(**row, slot=IN_USE))
     except IntegrityError:
         return str(tx.scalar(_find(key)))
-    return server_id
+    return str(row["id"])
+
+
+def _row(key: ServerKey, status: ServerStatus) -> dict[str, object]:
+    """What every new row has."""
+    return {
+        "id": new_id(),
+        "project_id": key.project_id,
+        "share_network_id": key.share_network_id,
+        "host": key.host,
+        "availability_zone": key.availability_zone,
+        "status": status,
+        "created_at": now(),
+    }
 
 
 def activate(tx: Tx, server_id: str, details: Mapping[str, str]) -> None:
@@ -294,23 +296,17 @@ def add_foreign(tx: Tx, key: ServerKey, identifier: str, options: Mapping[str, s
 
     IntegrityError if the backend has one of this name already.
     """
-    server_id = new_id()
+    row = _row(key, ServerStatus.MANAGE_STARTING)
     tx.execute(
         insert(share_servers).values(
-            id=server_id,
-            project_id=key.project_id,
-            share_network_id=key.share_network_id,
-            host=key.host,
-            availability_zone=key.availability_zone,
+            **row,
             slot=None,
-            status=ServerStatus.MANAGE_STARTING,
             identifier=identifier,
             driver_options=dict(options),
             is_auto_deletable=False,
-            created_at=now(),
         )
     )
-    found = get(tx, server_id)
+    found = get(tx, str(row["id"]))
     assert found is not None  # noqa: S101 - written above
     return found
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, ForeignKey, MetaData, String, types
+from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, String, types
 from sqlalchemy.engine import Dialect
 
 metadata = MetaData(
@@ -69,6 +69,16 @@ def stamps() -> tuple[Column[Any], Column[Any]]:
     return (
         Column("created_at", UtcDateTime, nullable=False),
         Column("updated_at", UtcDateTime),
+    )
+
+
+def wire_columns() -> tuple[Column[Any], ...]:
+    """Which wire a network is on, and how large its packets may be."""
+    return (
+        Column("network_type", String(32), nullable=False),
+        Column("segmentation_id", Integer),
+        Column("physical_network", Name),
+        Column("mtu", Integer, nullable=False),
     )
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, Text, UniqueConstraint
 
-from abaca.db.tables.base import Name, UtcDateTime, id_column, metadata, reference, stamps
+from abaca.db.tables.base import (
+    Name,
+    UtcDateTime,
+    id_column,
+    metadata,
+    reference,
+    stamps,
+    wire_columns,
+)
 
 allocations = Table(
     "allocations",
@@ -79,10 +87,7 @@ tenant_networks = Table(
     id_column(),
     Column("project_id", Name, nullable=False),
     Column("name", Name, nullable=False),
-    Column("network_type", String(32), nullable=False),
-    Column("segmentation_id", Integer),
-    Column("physical_network", Name),
-    Column("mtu", Integer, nullable=False),
+    *wire_columns(),
     Column("subnets", JSON, nullable=False),
     Column("allocation_ranges", JSON, nullable=False),
     *stamps(),
@@ -94,10 +99,7 @@ made_networks = Table(
     metadata,
     Column("section", Name, primary_key=True),
     Column("subnet_key", Name, primary_key=True),
-    Column("network_type", String(32), nullable=False),
-    Column("segmentation_id", Integer),
-    Column("physical_network", Name),
-    Column("mtu", Integer, nullable=False),
+    *wire_columns(),
     # Kind of wire and segmentation ID: no two networks share one, whichever section made them.
     Column("wire", String(320), nullable=False, unique=True),
     Column("cidr", String(64), nullable=False),

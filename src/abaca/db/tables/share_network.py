@@ -15,7 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from abaca.db.tables.base import Name, id_column, metadata, reference, stamps
+from abaca.db.tables.base import Name, id_column, metadata, reference, stamps, wire_columns
 
 share_networks = Table(
     "share_networks",
@@ -52,10 +52,7 @@ segments = Table(
     metadata,
     Column("section", Name, primary_key=True),
     Column("subnet_key", Name, primary_key=True),
-    Column("network_type", String(32), nullable=False),
-    Column("segmentation_id", Integer),
-    Column("physical_network", Name),
-    Column("mtu", Integer, nullable=False),
+    *wire_columns(),
     # [{"cidr": ..., "gateway": ..., "routes": [[destination, next hop], ...]}, ...]
     Column("subnets", JSON, nullable=False),
 )
