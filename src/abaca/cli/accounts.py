@@ -21,11 +21,8 @@ def accounts(files: Files) -> Iterator[Accounts]:
     from abaca.identity.accounts import Accounts  # noqa: PLC0415 - `abaca --help` must be quick
     from abaca.identity.passwords import Hasher  # noqa: PLC0415 - same
 
-    database = files.database()
-    try:
+    with files.database() as database:
         yield Accounts(database, Hasher())
-    finally:
-        database.close()
 
 
 def new_password(from_stdin: bool) -> tuple[str, bool]:

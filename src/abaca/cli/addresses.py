@@ -46,11 +46,8 @@ def usage(files: Files, output: str) -> None:
     from abaca.service import address_pools  # noqa: PLC0415 - same
 
     config = files.load()
-    database = files.database()
-    try:
+    with files.database() as database:
         found = address_pools.usages(config, database)
-    finally:
-        database.close()
     show([{**asdict(item), "nearly_full": item.nearly_full} for item in found], COLUMNS, output)
     for line in address_pools.warnings(found):
         click.echo(f"warning: {line}", err=True)
@@ -85,12 +82,9 @@ def import_list(files: Files, network: str, who: str, file: Path) -> None:
     with click.open_file(str(file), encoding="utf-8") as stream:
         text = stream.read()
     config = files.load()
-    database = files.database()
-    try:
+    with files.database() as database:
         pools = address_pools.pools_of(config, database, network)
         count = foreign_addresses.keep_out(ForeignAddresses(database), pools, text, who=who)
-    finally:
-        database.close()
     click.echo(f"{count} addresses are kept out of {network}")
 
 
@@ -106,15 +100,12 @@ def list_foreign(files: Files, network: str | None, output: str) -> None:
     from abaca.service import address_pools  # noqa: PLC0415 - same
 
     config = files.load()
-    database = files.database()
-    try:
+    with files.database() as database:
         known = {item.name: item.network for item in address_pools.known_pools(config, database)}
         names = None
         if network is not None:
             names = [item.name for item in address_pools.pools_of(config, database, network)]
         found = ForeignAddresses(database).listed(names)
-    finally:
-        database.close()
     rows = [{"network": known.get(item.pool, item.pool), **asdict(item)} for item in found]
     show(rows, FOREIGN, output)
 
@@ -132,10 +123,7 @@ def remove_foreign(files: Files, network: str, addresses: tuple[str, ...]) -> No
     from abaca.service import address_pools, foreign_addresses  # noqa: PLC0415 - same
 
     config = files.load()
-    database = files.database()
-    try:
+    with files.database() as database:
         pools = address_pools.pools_of(config, database, network)
         count = foreign_addresses.let_in(ForeignAddresses(database), pools, addresses)
-    finally:
-        database.close()
     click.echo(f"{count} addresses are given out again")

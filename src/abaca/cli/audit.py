@@ -33,9 +33,6 @@ def audit(files: Files, *, pause: float, output: str) -> None:
     from abaca.service.audit import differences  # noqa: PLC0415 - same
 
     config = files.load(need_backends=True)
-    database = files.database()
-    try:
+    with files.database() as database:
         found = differences(config, database, pause=pause)
-    finally:
-        database.close()
     show([asdict(item) for item in found], COLUMNS, output)

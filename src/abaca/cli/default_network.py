@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +11,7 @@ from abaca.cli.output import show_one
 
 if TYPE_CHECKING:
     from abaca.context import Context
-    from abaca.db.database import Database, Tx
+    from abaca.db.database import Tx
 
 
 @click.group()
@@ -23,15 +21,6 @@ def default() -> None:
     The extra spec default_share_network of the share type comes first, then the configuration
     option of that name, then the public share network that is designated here or by the API.
     """
-
-
-@contextmanager
-def _open(files: Files) -> Iterator[Database]:
-    database = files.database()
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def _operator() -> Context:
@@ -67,7 +56,7 @@ def show_default(files: Files, share_type: str | None, output: str) -> None:
     from abaca.share.share_types import resolve  # noqa: PLC0415
 
     configured = files.load().api.default_share_network
-    with _open(files) as database, database.read() as tx:
+    with files.database() as database, database.read() as tx:
         of_type = resolve(tx, _operator(), share_type, None) if share_type else None
         said = {str(item.source): item.value for item in sources(tx, of_type, configured)}
         found = default_network(tx, of_type, configured)
@@ -89,7 +78,7 @@ def set_default(files: Files, share_network: str) -> None:
     """Designate a public share network, by name or ID, instead of any other."""
     from abaca.share import public_networks  # noqa: PLC0415
 
-    with _open(files) as database, database.write() as tx:
+    with files.database() as database, database.write() as tx:
         found = public_networks.designate(tx, _operator(), _network_id(tx, share_network))
     click.echo(f"default share network: {found.id} ({found.name})")
 
@@ -100,5 +89,5 @@ def unset_default(files: Files) -> None:
     """Designate none."""
     from abaca.share import public_networks  # noqa: PLC0415
 
-    with _open(files) as database, database.write() as tx:
+    with files.database() as database, database.write() as tx:
         public_networks.undesignate(tx)

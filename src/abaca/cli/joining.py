@@ -81,11 +81,8 @@ def _join_machine(files: Files, share_network: str, netns: str, interface: str) 
     from abaca.service.joining import join_network  # noqa: PLC0415 - `abaca --help` must be quick
 
     config = files.load()
-    database = files.database()
-    try:
+    with files.database() as database:
         addresses = join_network(config, database, share_network, netns=netns, interface=interface)
-    finally:
-        database.close()
     click.echo(f"{netns}: {interface} has {', '.join(addresses)}")
 
 
@@ -93,11 +90,8 @@ def _join_bridge(files: Files, share_network: str, bridge: str, machines: int) -
     from abaca.service.joining import join_bridge  # noqa: PLC0415 - same
 
     config = files.load()
-    database = files.database()
-    try:
+    with files.database() as database:
         found = join_bridge(config, database, share_network, bridge=bridge, machines=machines)
-    finally:
-        database.close()
     for number, addresses in enumerate(found.machines, start=1):
         click.echo(
             f"{bridge}: machine {number} behind it may have {', '.join(addresses)}, "
@@ -112,11 +106,8 @@ def _leave(
 
     named = _one_of(netns, bridge)
     config = files.load()
-    database = files.database()
-    try:
+    with files.database() as database:
         if named:
             leave_network(config, database, share_network, netns=str(netns), interface=interface)
         else:
             leave_bridge(config, database, share_network, bridge=str(bridge))
-    finally:
-        database.close()

@@ -110,8 +110,7 @@ def add_tenant(  # noqa: PLR0917 - click hands over one argument per option
         mtu=mtu or ETHERNET_MTU - (TUNNEL_OVERHEAD if kind in TUNNELS else 0),
         subnets=_with_routes(_subnets(cidrs, gateways), routes),
     )
-    database = files.database()
-    try:
+    with files.database() as database:
         found = networks.add_tenant_network(
             database,
             project_id=_project_id(database, project),
@@ -119,8 +118,6 @@ def add_tenant(  # noqa: PLR0917 - click hands over one argument per option
             segment=segment,
             allocation_ranges=_ranges(ranges),
         )
-    finally:
-        database.close()
     show_one(_row(found), output)
 
 
@@ -200,12 +197,9 @@ def list_tenants(files: Files, project: str | None, output: str) -> None:
     """List the registered networks."""
     from abaca.db import networks  # noqa: PLC0415
 
-    database = files.database()
-    try:
+    with files.database() as database:
         project_id = _project_id(database, project) if project else None
         found = networks.tenant_networks_of(database, project_id)
-    finally:
-        database.close()
     show([_row(item) for item in found], COLUMNS, output)
 
 
@@ -216,8 +210,5 @@ def remove_tenant(files: Files, network_id: str) -> None:
     """Forget a registered network. Share servers that are on it stay as they are."""
     from abaca.db import networks  # noqa: PLC0415
 
-    database = files.database()
-    try:
+    with files.database() as database:
         networks.remove_tenant_network(database, network_id)
-    finally:
-        database.close()

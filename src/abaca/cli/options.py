@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,15 +37,20 @@ class Files:
 
         return load(self.files, self.folders, need_backends=need_backends)
 
-    def database(self) -> Database:
-        """The configured database, migrated. The caller closes it."""
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The configured database, migrated; closed with the block."""
         from abaca import logs  # noqa: PLC0415 - same
         from abaca.service.state import open_database  # noqa: PLC0415
 
         config = self.load()
         # What a command prints is its answer; a service has more to say.
         logs.configure("WARNING", config.service.log_format)
-        return open_database(config.service)
+        found = open_database(config.service)
+        try:
+            yield found
+        finally:
+            found.close()
 
 
 def config_files(function: F) -> F:

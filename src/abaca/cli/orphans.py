@@ -38,9 +38,6 @@ def orphans(files: Files, *, repair: bool, data: bool, older_than: int | None, o
     wanted = Repair.NOTHING if not repair else Repair.WITH_DATA if data else Repair.WITHOUT_DATA
     config = files.load(need_backends=True)
     age = timedelta(seconds=config.work.orphan_seconds if older_than is None else older_than)
-    database = files.database()
-    try:
+    with files.database() as database:
         found = Audit(config=config, db=database, age=age, repair=wanted).run()
-    finally:
-        database.close()
     show([asdict(item) for item in found], COLUMNS, output)

@@ -30,12 +30,8 @@ def show_tasks(files: Files, output: str) -> None:
     from abaca.work import queue  # noqa: PLC0415 - `abaca --help` must be quick
 
     config = files.load()
-    database = files.database()
-    try:
-        with database.read() as tx:
-            tasks = queue.every(tx)
-    finally:
-        database.close()
+    with files.database() as database, database.read() as tx:
+        tasks = queue.every(tx)
     show([_row(item, _hint(item, config)) for item in tasks], COLUMNS, output)
 
 
