@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from abaca.db.database import Database
 from support.databases import Databases, main, wanted
 from support.openstack_client import OpenStackClient
 
@@ -72,6 +73,15 @@ def database_url(
     url = databases.take(kind)
     yield url
     databases.give_back(kind, url)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """A database with all tables and no rows."""
+    made = Database(database_url)
+    made.create_schema()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ admin (administrator, project ``ops``); mona (manager), alice (member) and rita
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,15 +80,6 @@ class Client:
         return falcon.testing.TestClient(self.app).simulate_request(
             method, path, query_string=query, headers=sent, **options
         )
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    """An empty database."""
-    database = Database(database_url)
-    database.create_schema()
-    yield database
-    database.close()
 
 
 SETTINGS = ApiSettings(

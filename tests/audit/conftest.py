@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
+from abaca.db import audits
 from abaca.db.database import Database
-from abaca.manager.backend import Backend
-from abaca.manager.manager import ShareManager
+from abaca.db.tables import now
 from abaca.manager.options import ManagerOptions
-from abaca.work.run import RetryOptions
-from abaca.work.worker import WorkOptions
 from support.control_plane import Api, StartManager
+from support.managers import HASTY, managers
 
-WORK = WorkOptions(
-    threads=4, stop_seconds=5, retry=RetryOptions(first=0.02, longest=0.1, jitter=0.01)
-)
-CALM = ManagerOptions(work=WORK, supervise_seconds=60, report_seconds=0.5, audit_seconds=0)
+HOST = "node1@b1"
+"""Whose looks `until_audited` waits for."""
+CALM = ManagerOptions(work=HASTY, supervise_seconds=60, report_seconds=0.5, audit_seconds=0)
 """Audits when it is asked to, and mends nothing by itself."""
 BUSY = ManagerOptions(
-    work=WORK, supervise_seconds=60, report_seconds=0.5, audit_seconds=0.1, confirm_seconds=0.1
+    work=HASTY, supervise_seconds=60, report_seconds=0.5, audit_seconds=0.1, confirm_seconds=0.1
 )
 
 
 @pytest.fixture
-def api(database_url: str) -> Iterator[Api]:
+def api(db: Database) -> Api:
     """A database, and what the API would write into it."""
-    db = Database(database_url)
-    db.create_schema()
-    yield Api(db)
-    db.close()
+    return Api(db)
 
 
 @pytest.fixture
 def start(api: Api) -> Iterator[StartManager]:
     """Start managers that are stopped with the test."""
-    started: list[ShareManager] = []
+    with managers(api.db, BUSY) as begin:
+        yield begin
 
-    def begin(*backends: Backend, options: ManagerOptions = BUSY) -> ShareManager:
-        manager = ShareManager(api.db, backends, options)
-        manager.start()
-        started.append(manager)
-        return manager
 
-    yield begin
-    for manager in started:
-        assert manager.stop(), "work was left under way"
+def until_audited(api: Api, times: int = 2) -> None:
+    """Wait for looks that begin after now."""
+    for _ in range(times):
+        since = now()
+
+        def looked(since: datetime = since) -> bool:
+            with api.db.read() as tx:
+                audit = audits.get(tx, HOST)
+            return audit is not None and audit.finished_at is not None and audit.finished_at > since
+
+        api.until(looked)

@@ -23,11 +23,10 @@ from abaca.network.fake import FakePlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
 from abaca.states import ShareStatus
 from abaca.work.audits import enqueue_audit
-from audit.conftest import BUSY, CALM
+from audit.conftest import BUSY, CALM, HOST, until_audited
 from support.control_plane import Api, StartManager, backend
 
 STRAY = Claim(owner="gone", label=Label.USER, subnet="net-b1", index=0)
-HOST = "node1@b1"
 
 
 class Slow(FakeDriver):
@@ -80,19 +79,6 @@ def found(api: Api, state: FindingState = FindingState.FOUND) -> dict[tuple[str,
     with api.db.read() as tx:
         every = [item for host in (HOST, "node1@b2") for item in findings.of_host(tx, host)]
     return {(item.kind, str(item.direction)): item for item in every if item.state is state}
-
-
-def until_audited(api: Api, times: int = 2) -> None:
-    """Wait for looks that begin after now."""
-    for _ in range(times):
-        since = now()
-
-        def looked(since: object = since) -> bool:
-            with api.db.read() as tx:
-                audit = audits.get(tx, HOST)
-            return audit is not None and audit.finished_at is not None and audit.finished_at > since
-
-        api.until(looked)
 
 
 @pytest.mark.parametrize("mode", DriverMode)

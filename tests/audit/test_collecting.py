@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
@@ -22,11 +22,12 @@ from abaca.modes import DriverMode
 from abaca.network.fake import FakePlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
 from abaca.work.audits import enqueue_audit
-from audit.conftest import BUSY, CALM
+from audit.conftest import BUSY, CALM, until_audited
+from audit.conftest import HOST as HERE
 from support.control_plane import Api, StartManager, backend
 
 STRAY = Claim(owner="gone", label=Label.USER, subnet="net-b1", index=0)
-HERE, ELSEWHERE = "node1@b1", "node2@b9"
+ELSEWHERE = "node2@b9"
 SOON = replace(BUSY, orphan_seconds=0)
 
 
@@ -51,19 +52,6 @@ def state_of_the_port(api: Api) -> str:
     return next((str(item.state) for item in every if item.kind == "network"), "")
 
 
-def until_looked(api: Api, times: int = 3) -> None:
-    """Wait for looks that begin after now."""
-    for _ in range(times):
-        since = now()
-
-        def looked(since: datetime = since) -> bool:
-            with api.db.read() as tx:
-                audit = audits.get(tx, HERE)
-            return audit is not None and audit.finished_at is not None and audit.finished_at > since
-
-        api.until(looked)
-
-
 @pytest.mark.parametrize("found", [(), (STRANGE_SERVER,), (NOBODY_KNOWS,)])
 def test_other_hosts_are_looked_at_first(
     api: Api, start: StartManager, found: tuple[tuple[str, Direction], ...]
@@ -76,12 +64,12 @@ def test_other_hosts_are_looked_at_first(
         look(tx, ELSEWHERE)
     start(here, options=SOON)
     api.until(lambda: state_of_the_port(api) == "found")
-    until_looked(api)
+    until_audited(api, 3)
     assert plugin.cloud.port(STRAY) is not None
     if found:
         with api.db.write() as tx:
             look(tx, ELSEWHERE, *found)
-        until_looked(api)
+        until_audited(api, 3)
         assert plugin.cloud.port(STRAY) is not None
     with api.db.write() as tx:
         look(tx, ELSEWHERE)
@@ -108,7 +96,7 @@ def test_a_driver_that_does_not_answer_keeps_all_ports(api: Api, start: StartMan
     plugin = plugin_of(here)
     start(here, there, options=SOON)
     api.until(lambda: state_of_the_port(api) == "found")
-    until_looked(api)
+    until_audited(api, 3)
     assert plugin.cloud.port(STRAY) is not None
 
 

@@ -8,27 +8,16 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from abaca.cli.main import main
-
-CONFIG = """
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-enabled_share_backends = one, two
-[one]
-share_driver = fake
-driver_mode = single_svm
-fake_state_file = {folder}/one.json
-[two]
-share_driver = fake
-driver_mode = single_svm
-fake_fail = inventory:BackendUnavailable:2
-"""
+from support.configuration import SINGLE, configuration
 
 
 def test_differences_of_this_host(tmp_path: Path) -> None:
     """What is there and nobody's, and whom nobody could ask; again it is the same."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path))
+    backends = {
+        "one": {**SINGLE, "fake_state_file": tmp_path / "one.json"},
+        "two": {**SINGLE, "fake_fail": "inventory:BackendUnavailable:2"},
+    }
+    file = configuration(tmp_path, backends)
     (tmp_path / "one.json").write_text('{"strays": ["part-1"]}')
     argv = ["audit", "--pause", "0", "--config-file", str(file)]
     for _ in range(2):

@@ -20,33 +20,14 @@ from abaca.network.plugin import Claim, Label
 from abaca.service.managers import make_backends
 from abaca.states import ShareStatus
 from audit.conftest import BUSY
+from support.configuration import FLAT, NET, configuration
 from support.control_plane import Api, StartManager
-
-CONFIG = """
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-enabled_share_backends = one, two
-[one]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = net
-[two]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = net
-[net]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-"""
 
 
 @pytest.mark.every_database
 def test_addresses_both_ways(api: Api, start: StartManager, tmp_path: Path) -> None:
     """One of nobody is told once for both backends and given back; one that went is named."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path))
+    file = configuration(tmp_path, {"one": FLAT, "two": FLAT}, net=NET)
     (tmp_path / "state").mkdir()
     backends = make_backends(load((file,), ()), api.db)
     manager = start(*backends, options=replace(BUSY, audit_seconds=0))

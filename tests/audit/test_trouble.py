@@ -19,10 +19,9 @@ from abaca.network.fake import FakeCloud, FakePlugin
 from abaca.network.plugin import Allocation
 from abaca.states import ShareStatus
 from abaca.work.audits import enqueue_audit
-from audit.conftest import CALM
+from audit.conftest import CALM, HOST
 from support.control_plane import Api, StartManager, backend
 
-HOST = "node1@b1"
 SERVERS = 6
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ABACA = Path(sys.executable).with_name("abaca")
-SECONDS = 60
+from support.command import abaca as run
 
 
 class Cli:
@@ -24,15 +21,7 @@ class Cli:
 
     def __call__(self, *argv: str, stdin: str = "", code: int = 0) -> str:
         """Standard output, or standard error if it was to fail."""
-        done = subprocess.run(
-            [ABACA, *argv, "--config-file", self.config],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
+        done = run(*argv, "--config-file", str(self.config), stdin=stdin, code=code)
         return done.stderr if code else done.stdout
 
     def json(self, *argv: str, stdin: str = "") -> Any:

@@ -23,34 +23,16 @@ from abaca.manager.address_watch import AddressWatch
 from abaca.network.plugin import Claim, IPAddress, Label, NetworkType, Segment, Subnet
 from abaca.service import address_pools, foreign_addresses
 from abaca.service.state import open_database
+from support.configuration import FLAT, NET, configuration
 
 RANGES = "10.10.0.10-10.10.0.19"
 POOL = "flat:flat1/4"
 
 
-def site(folder: Path, ranges: str = RANGES, more: str = "") -> Path:
+def site(folder: Path, ranges: str = RANGES, **more: object) -> Path:
     """A flat backend of the fake driver."""
-    file = folder / "abaca.conf"
-    file.write_text(
-        f"""
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-listen_port = 0
-enabled_share_backends = one
-[one]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = flat1
-[flat1]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-allowed_ip_ranges = {ranges}
-{more}
-"""
-    )
-    return file
+    one = {**FLAT, "network_config_group": "flat1"}
+    return configuration(folder, {"one": one}, flat1={**NET, "allowed_ip_ranges": ranges, **more})
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +100,7 @@ def test_ranges_shrunk_and_enlarged_while_in_use(tmp_path: Path, database: Datab
 
 def test_both_warn_before_a_pool_runs_out(tmp_path: Path, database: Database) -> None:
     """`usage` and `config check`, from the section's percentage on; exit code 0."""
-    file = site(tmp_path, more="warn_percent = 80")
+    file = site(tmp_path, warn_percent=80)
     hold(database, *"abcdefg")
     line = "network flat1: 80 % of its 10 addresses are taken, 2 are free; enlarge its ranges"
     for words in (("network", "usage"), ("config", "check")):
@@ -132,7 +114,7 @@ def test_both_warn_before_a_pool_runs_out(tmp_path: Path, database: Database) ->
 
 def test_the_log_warns_once(tmp_path: Path, database: Database) -> None:
     """Of two managers one says so, once."""
-    config = load((site(tmp_path, more="warn_percent = 80"),), ())
+    config = load((site(tmp_path, warn_percent=80),), ())
     watches = [
         AddressWatch(db=database, known=lambda: address_pools.known_pools(config, database))
         for _ in range(2)
@@ -289,7 +271,7 @@ def test_tenant_networks_have_routes(tmp_path: Path, database: Database) -> None
 
 def test_a_list_is_not_endless(tmp_path: Path, database: Database) -> None:
     """A line with more addresses than anybody lists is refused before they are counted up."""
-    config = load((site(tmp_path, more="ipv6_cidr = fd00::/64"),), ())
+    config = load((site(tmp_path, ipv6_cidr="fd00::/64"),), ())
     pools = address_pools.pools_of(config, database, "flat1")
     with pytest.raises(BadRequest, match="line 1: more than 65536 addresses"):
         foreign_addresses.keep_out(ForeignAddresses(database), pools, "fd00::/64 all", who="x")
@@ -314,7 +296,7 @@ def test_killed_in_the_middle_nothing_is_half_imported(tmp_path: Path, database:
 
 def test_probing_needs_a_driver_with_wires(tmp_path: Path) -> None:
     """Section, option, driver and backend are named; no service starts with it."""
-    file = site(tmp_path, more="probe_addresses = yes")
+    file = site(tmp_path, probe_addresses="yes")
     with pytest.raises(ConfigError) as caught:
         load((file,), ())
     (fault,) = caught.value.faults

@@ -17,37 +17,15 @@ import pytest
 from click.testing import CliRunner
 
 from abaca.cli.main import COMMANDS, main
+from support.command import ABACA, abaca
+from support.configuration import SINGLE, configuration
 
-ABACA = str(Path(sys.executable).with_name("abaca"))
 SECONDS = 60
 
 
-def config_file(folder: Path, text: str = "") -> Path:
+def config_file(folder: Path, **default: object) -> Path:
     """A configuration with a fake backend and an embedded database, on a free port."""
-    file = folder / "abaca.conf"
-    file.write_text(
-        f"""
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-listen_port = 0
-enabled_share_backends = one
-{text}
-[one]
-share_driver = fake
-driver_mode = single_svm
-"""
-    )
-    return file
-
-
-def abaca(*argv: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the command; its exit code must be this one."""
-    done = subprocess.run(
-        [ABACA, *argv], check=False, capture_output=True, text=True, timeout=SECONDS
-    )
-    assert done.returncode == code, done.stderr
-    return done
+    return configuration(folder, {"one": SINGLE}, DEFAULT=default)
 
 
 class Service:
@@ -129,7 +107,7 @@ def test_help_imports_next_to_nothing() -> None:
 @pytest.mark.parametrize("command", ["serve", "manager"])
 def test_a_wrong_configuration_stops_the_service_at_once(tmp_path: Path, command: str) -> None:
     """Exit code 2, and one line per fault."""
-    file = config_file(tmp_path, "listn_port = 1\nlog_level = LOUD")
+    file = config_file(tmp_path, listn_port=1, log_level="LOUD")
     done = abaca(command, "--config-file", str(file), code=2)
     lines = done.stderr.splitlines()
     assert "abaca: [DEFAULT] listn_port: unknown option; did you mean listen_port?" in lines
@@ -146,7 +124,7 @@ def test_check_says_what_it_understood(tmp_path: Path) -> None:
     ) in done.stdout
     assert done.stdout.splitlines()[-1] == "no faults"
     assert not (tmp_path / "state").exists()
-    bad = abaca("config", "check", "--config-file", str(config_file(tmp_path, "x = 1")), code=1)
+    bad = abaca("config", "check", "--config-file", str(config_file(tmp_path, x=1)), code=1)
     assert bad.stderr.splitlines() == ["[DEFAULT] x: unknown option", "1 fault"]
 
 
@@ -162,7 +140,7 @@ def test_serve_answers_and_stops_cleanly(
     tmp_path: Path, services: list[Service], number: int
 ) -> None:
     """It migrates, makes the administrator, says where it listens, answers, and ends with 0."""
-    service = Service("serve", config_file(tmp_path, "log_format = json"))
+    service = Service("serve", config_file(tmp_path, log_format="json"))
     services.append(service)
     url = service.url()
     with urllib.request.urlopen(f"{url}/v2/", timeout=10) as answer:  # noqa: S310 - our own

@@ -14,50 +14,24 @@ from abaca.config import load
 from abaca.drivers.linux.prepare import PROGRAMS, SERVER_PROGRAMS
 from abaca.errors import ConfigError
 from abaca.linux.command import PACKAGES
-
-ABACA = str(Path(sys.executable).with_name("abaca"))
+from support.command import ABACA, abaca
+from support.configuration import NET, configuration
 
 
 def site(folder: Path, *, second: str = "flat:br-b", ranges: str = "10.10.0.50-10.10.0.99") -> Path:
     """Two clusters of the linux driver, each with a flat network of its own."""
-    file = folder / "abaca.conf"
-    file.write_text(
-        f"""
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-enabled_share_backends = one, two
-[one]
-share_driver = linux
-driver_mode = flat_multi_svm
-network_config_group = net1
-storage_path = {folder}/one
-bridge_mappings = flat:br-a
-[two]
-share_driver = linux
-driver_mode = flat_multi_svm
-network_config_group = net2
-storage_path = {folder}/two
-bridge_mappings = {second}
-[net1]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-allowed_ip_ranges = 10.10.0.10-10.10.0.60
-[net2]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-allowed_ip_ranges = {ranges}
-"""
-    )
-    return file
-
-
-def check(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """The command, as it ended."""
-    argv = [ABACA, "config", "check", "--config-file", str(file), *options]
-    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    backends = {
+        name: {
+            "share_driver": "linux",
+            "driver_mode": "flat_multi_svm",
+            "network_config_group": network,
+            "storage_path": folder / name,
+            "bridge_mappings": wire,
+        }
+        for name, network, wire in (("one", "net1", "flat:br-a"), ("two", "net2", second))
+    }
+    first = {**NET, "allowed_ip_ranges": "10.10.0.10-10.10.0.60"}
+    return configuration(folder, backends, net1=first, net2={**NET, "allowed_ip_ranges": ranges})
 
 
 def test_overlapping_ranges_on_one_bridge_are_refused(tmp_path: Path) -> None:
@@ -96,14 +70,9 @@ def test_what_the_host_lacks_is_told(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         assert any(line.startswith("[one]") and "br-a" in line for line in found), found
         assert any(line.startswith("[two]") and "br-b" in line for line in found), found
-    check = [ABACA, "config", "check", "--config-file", str(file)]
-    done = subprocess.run(check, check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [*found, f"{len(found)} faults"]
-    done = subprocess.run(
-        [*check, "--offline"], check=False, capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    check = ("config", "check", "--config-file", str(file))
+    assert abaca(*check, code=1).stderr.splitlines() == [*found, f"{len(found)} faults"]
+    assert abaca(*check, "--offline").stderr == ""
     assert not (tmp_path / "state").exists()
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from sqlalchemy import insert
 from abaca.cli.main import main
 from abaca.db.database import Database
 from abaca.db.tables import new_id, now, share_networks
+from support.command import ABACA
+from support.configuration import SINGLE, configuration
 
 SECONDS = 60
 
@@ -26,25 +27,13 @@ SECONDS = 60
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A configuration with ``default_share_network = first``, where everybody is administrator."""
-    found = tmp_path / "abaca.conf"
-    found.write_text(
-        f"""
-[DEFAULT]
-host = node1
-state_path = {tmp_path}/state
-listen_port = 0
-log_format = json
-auth_strategy = none
-none_role = admin
-enabled_share_backends = one
-default_share_network = first
-
-[one]
-share_driver = fake
-driver_mode = single_svm
-"""
-    )
-    return found
+    default = {
+        "log_format": "json",
+        "auth_strategy": "none",
+        "none_role": "admin",
+        "default_share_network": "first",
+    }
+    return configuration(tmp_path, {"one": SINGLE}, DEFAULT=default)
 
 
 def abaca(file: Path, *words: str) -> Result:
@@ -97,7 +86,7 @@ def test_show_set_and_unset(file: Path, tmp_path: Path) -> None:
 def service(file: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
     """A running `abaca serve`, or `abaca api`."""
     process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("abaca")), request.param, "--config-file", str(file)],
+        [ABACA, request.param, "--config-file", str(file)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

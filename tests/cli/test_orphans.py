@@ -18,33 +18,13 @@ from abaca.db import tables as t
 from abaca.db.addresses import DatabaseLedger
 from abaca.network.plugin import Claim, Label
 from abaca.service.state import open_database
-
-CONFIG = """
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-enabled_share_backends = one, two
-[one]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = net
-[two]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = net
-[net]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-"""
+from support.configuration import FLAT, NET, configuration
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Two backends on one flat network."""
-    path = tmp_path / "abaca.conf"
-    path.write_text(CONFIG.format(folder=tmp_path))
-    return path
+    return configuration(tmp_path, {"one": FLAT, "two": FLAT}, net=NET)
 
 
 def orphans(file: Path, *options: str) -> list[dict[str, str]]:

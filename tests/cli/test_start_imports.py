@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.configuration import FLAT, NET, SINGLE, configuration
+
 LISTS: dict[str, list[str]] = yaml.safe_load(
     Path(__file__).with_name("start_imports.yaml").read_text()
 )
@@ -30,17 +32,13 @@ main()
 """
 
 
-def configuration(folder: Path, auth: str, plugin: str) -> Path:
+def site(folder: Path, auth: str, plugin: str) -> Path:
     """A backend with the fake driver."""
-    file = folder / "abaca.conf"
-    mode = "flat_multi_svm\nnetwork_config_group = net" if plugin else "single_svm"
-    network = f"[net]\nnetwork_plugin = {plugin}\ngateway = 10.10.0.1\nmask = 24\n"
-    file.write_text(
-        f"[DEFAULT]\nhost = node\nstate_path = {folder}/state\nlisten_port = 0\n"
-        f"auth_strategy = {auth}\nenabled_share_backends = one\n"
-        f"[one]\nshare_driver = fake\ndriver_mode = {mode}\n{network if plugin else ''}"
-    )
-    return file
+    default = {"auth_strategy": auth}
+    if not plugin:
+        return configuration(folder, {"one": SINGLE}, DEFAULT=default)
+    net = {**NET, "network_plugin": plugin}
+    return configuration(folder, {"one": FLAT}, DEFAULT=default, net=net)
 
 
 def loaded(file: Path) -> set[str]:
@@ -73,7 +71,7 @@ def loaded(file: Path) -> set[str]:
 def test_only_what_is_configured_is_loaded(name: str, tmp_path: Path) -> None:
     """A start on a database that is there imports what is listed, and nothing else."""
     auth, plugin, lists = CONFIGURED[name]
-    file = configuration(tmp_path, auth, plugin)
+    file = site(tmp_path, auth, plugin)
     loaded(file)  # makes the database, with Alembic
     found = loaded(file)
     assert sorted(found & set(LISTS["never"])) == []

@@ -17,23 +17,14 @@ from abaca.db.database import Database
 from abaca.model.task import Task, TaskKind
 from abaca.service.state import open_database
 from abaca.work import queue
+from support.configuration import SINGLE, configuration
 
 WORKER = "node1/17"
-CONFIG = """
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-enabled_share_backends = one
-[one]
-share_driver = fake
-driver_mode = single_svm
-"""
 
 
 def test_a_task_of_a_backend_that_is_gone_has_a_hint(tmp_path: Path) -> None:
     """In the last column, and only there: other hosts know themselves what they have."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path))
+    file = configuration(tmp_path, {"one": SINGLE})
     database = open_database(load((file,), ()).service)
     queues = ("node1@one", "node1@gone", "node2@gone", None)
     try:
@@ -61,8 +52,7 @@ def test_a_task_of_a_backend_that_is_gone_has_a_hint(tmp_path: Path) -> None:
 
 def test_work_that_goes_on(tmp_path: Path) -> None:
     """The step and since when it is at it, who does it; and why it failed the time before."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path))
+    file = configuration(tmp_path, {"one": SINGLE})
     database = open_database(load((file,), ()).service)
     instance, since = str(uuid.uuid4()), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     try:
@@ -123,8 +113,7 @@ def claimed(database: Database) -> Task:
 
 def test_the_deadline_of_tasks_is_configured(tmp_path: Path) -> None:
     """``task_deadline_seconds``, half an hour unless it is set."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path))
+    file = configuration(tmp_path, {"one": SINGLE})
     assert load((file,), ()).work.task_deadline_seconds == 1800
     file.write_text(file.read_text().replace("[one]", "task_deadline_seconds = 90\n[one]"))
     assert load((file,), ()).work.task_deadline_seconds == 90

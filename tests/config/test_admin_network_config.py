@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +9,8 @@ import pytest
 from abaca.cli.config import understood
 from abaca.config import Config, load
 from abaca.errors import ConfigError
+from support.command import abaca
+from support.third_party import third_party
 
 GOOD = """
 [DEFAULT]
@@ -164,37 +163,24 @@ class Plain(FakeDriver):
     name = "plain"
     admin_faults = None
 """
-POINTS = """
-[abaca.network_plugins]
-managed_only = third_party:ManagedOnly
-[abaca.share_drivers]
-plain = third_party:Plain
-"""
 
 
 def test_plugin_and_driver_must_be_able_to(tmp_path: Path) -> None:
     """A plugin that serves no flat network, and a driver without admin networks, are refused."""
-    (tmp_path / "third_party.py").write_text(THIRD_PARTY)
-    package = tmp_path / "third_party-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text(POINTS)
+    env = third_party(
+        tmp_path,
+        THIRD_PARTY,
+        share_drivers={"plain": "Plain"},
+        network_plugins={"managed_only": "ManagedOnly"},
+    )
     file = tmp_path / "abaca.conf"
     other = "[admins]\nnetwork_plugin = managed_only\n[others]\nnetwork_plugin = fake"
     text = GOOD.replace("[admins]\nnetwork_plugin = standalone", other)
     text = text.replace("[flat]\nshare_driver = linux", "[flat]\nshare_driver = plain")
     text = text.replace("= admins\nstorage_path = /srv/flat", "= others\nstorage_path = /srv/flat")
     file.write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-m", "abaca.cli.main", "config", "check", "--offline", "--config-file",
-         str(file)],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
+    argv = ("config", "check", "--offline", "--config-file", str(file))
+    done = abaca(*argv, code=1, env=env)
     assert (
         "[flat] admin_network_config_group: the plain driver has no admin networks; remove it"
     ) in done.stderr

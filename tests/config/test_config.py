@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,24 +11,22 @@ from abaca.config import AuthStrategy, Config, load
 from abaca.config.sample import sample
 from abaca.errors import ConfigError
 from abaca.modes import DriverMode
+from support.command import abaca
+from support.configuration import FLAT, NET, SINGLE, text_of
+from support.third_party import third_party
 
-GOOD = """
-[DEFAULT]
-host = node1
-state_path = /var/lib/abaca-test
-enabled_share_backends = one, flat
-[one]
-share_driver = fake
-driver_mode = single_svm
-[flat]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = net
-[net]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-"""
+GOOD = text_of(
+    {
+        "DEFAULT": {
+            "host": "node1",
+            "state_path": "/var/lib/abaca-test",
+            "enabled_share_backends": "one, flat",
+        },
+        "one": SINGLE,
+        "flat": FLAT,
+        "net": NET,
+    }
+)
 
 
 def read(folder: Path, text: str, *, need_backends: bool = True) -> Config:
@@ -237,21 +233,16 @@ class Managed(FakePlugin):
     name = "managed_only"
     modes = frozenset({DriverMode.MANAGED})
 """
-POINTS = """
-[abaca.share_drivers]
-single_only = third_party:Single
-[abaca.network_plugins]
-managed_only = third_party:Managed
-"""
 
 
 def test_modes_that_are_not_served(tmp_path: Path) -> None:
     """A driver's or a plugin's that does not do the mode: the line says which ones it does."""
-    (tmp_path / "third_party.py").write_text(THIRD_PARTY)
-    package = tmp_path / "third_party-1.0.dist-info"
-    package.mkdir()
-    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
-    (package / "entry_points.txt").write_text(POINTS)
+    env = third_party(
+        tmp_path,
+        THIRD_PARTY,
+        share_drivers={"single_only": "Single"},
+        network_plugins={"managed_only": "Managed"},
+    )
     text = GOOD.replace("= one, flat", "= one, flat, fine").replace("standalone", "managed_only")
     text = text.replace(
         "fake\ndriver_mode = single_svm", "single_only\ndriver_mode = flat_multi_svm"
@@ -260,16 +251,8 @@ def test_modes_that_are_not_served(tmp_path: Path) -> None:
     text += "[fine]\nshare_driver = single_only\ndriver_mode = single_svm\n"
     file = tmp_path / "abaca.conf"
     file.write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-m", "abaca.cli.main", "config", "check", "--offline", "--config-file",
-         str(file)],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
+    argv = ("config", "check", "--offline", "--config-file", str(file))
+    done = abaca(*argv, code=1, env=env)
     assert done.stderr.splitlines()[:-1] == [
         (
             "[one] driver_mode: the single_only driver does not do flat_multi_svm; "

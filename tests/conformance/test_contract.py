@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,9 @@ from abaca.config.contract import REQUIRED, misfit
 from abaca.network import plugin
 from abaca.network.fake import FakePlugin
 from abaca.testing.kinds import Kind
+from support.command import abaca
+from support.configuration import FLAT, configuration
+from support.third_party import third_party
 
 SPEC = (Path(__file__).parents[2] / "docs" / "network-plugin-spec.md").read_text()
 
@@ -75,30 +75,15 @@ def test_what_is_no_plugin() -> None:
 
 def test_a_plugin_of_another_version_is_refused(tmp_path: Path) -> None:
     """`abaca config check` says which versions there are; nothing starts with it."""
-    (tmp_path / "later.py").write_text(
+    env = third_party(
+        tmp_path,
         "from abaca.network.fake import FakePlugin\n"
-        "class Later(FakePlugin):\n    name = 'later'\n    contract = '2.0'\n"
+        "class Later(FakePlugin):\n    name = 'later'\n    contract = '2.0'\n",
+        network_plugins={"later": "Later"},
     )
-    info = tmp_path / "later-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: later\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[abaca.network_plugins]\nlater = later:Later\n")
-    file = tmp_path / "abaca.conf"
-    file.write_text(
-        f"[DEFAULT]\nstate_path = {tmp_path}\nenabled_share_backends = one\n"
-        "[one]\nshare_driver = fake\ndriver_mode = flat_multi_svm\nnetwork_config_group = net\n"
-        "[net]\nnetwork_plugin = later\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "abaca.cli.main", "config", "check", "--config-file", str(file)],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 1
+    file = configuration(tmp_path, {"one": FLAT}, net={"network_plugin": "later"})
+    done = abaca("config", "check", "--config-file", str(file), code=1, env=env)
     assert done.stderr.splitlines()[0] == (
-        "[net] network_plugin: later (later:Later) can't be used: it is written for version 2.0 "
-        "of the plugin contract, and this Abaca has 1.0; install another Abaca"
+        "[net] network_plugin: later (third_party:Later) can't be used: it is written for version "
+        "2.0 of the plugin contract, and this Abaca has 1.0; install another Abaca"
     )

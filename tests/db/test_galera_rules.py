@@ -26,11 +26,10 @@ REFUSED = {
 @pytest.fixture
 def db(databases: Databases) -> Iterator[Database]:
     """A migrated database on MariaDB."""
-    url = databases.take("mariadb")
-    made = Database(url)
-    yield made
-    made.close()
-    databases.give_back("mariadb", url)
+    with databases.one("mariadb") as url:
+        made = Database(url)
+        yield made
+        made.close()
 
 
 def add(db: Database) -> None:

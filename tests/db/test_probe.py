@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from abaca.db import probe
+from support.command import abaca
+from support.configuration import SINGLE, configuration
 
 
 @pytest.mark.every_database
@@ -41,18 +43,7 @@ def test_a_driver_that_is_missing() -> None:
 
 def test_config_check_asks_the_database(tmp_path: Path) -> None:
     """Exit code 1, and the fault on stderr."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(
-        f"[DEFAULT]\nstate_path = {tmp_path}\nenabled_share_backends = one\n"
-        "[database]\nconnection = postgresql://127.0.0.1:1/abaca\n"
-        "[one]\nshare_driver = fake\ndriver_mode = single_svm\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "abaca.cli.main", "config", "check", "--config-file", str(file)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 1
+    elsewhere = {"connection": "postgresql://127.0.0.1:1/abaca"}
+    file = configuration(tmp_path, {"one": SINGLE}, database=elsewhere)
+    done = abaca("config", "check", "--config-file", str(file), code=1)
     assert "does not answer" in done.stderr

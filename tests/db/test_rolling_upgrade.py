@@ -16,6 +16,7 @@ from abaca.db import migrate
 from abaca.db.database import Database
 from abaca.db.migrate import Schema
 from abaca.errors import ConfigError
+from support.configuration import SINGLE, configuration
 from support.serving import serving
 
 NEWER = "9000"
@@ -105,12 +106,8 @@ def test_a_crash_before_the_note_is_mended(tmp_path: Path) -> None:
 
 def test_an_old_service_restarts_beside_a_newer_schema(tmp_path: Path) -> None:
     """A real process serves on it, and says that it is newer."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(
-        f"[DEFAULT]\nstate_path = {tmp_path}\nlisten_port = 0\nauth_strategy = none\n"
-        "enabled_share_backends = one\n"
-        "[one]\nshare_driver = fake\ndriver_mode = single_svm\n"
-    )
+    default = {"auth_strategy": "none", "state_path": tmp_path}
+    file = configuration(tmp_path, {"one": SINGLE}, DEFAULT=default)
     db = Database(f"sqlite:///{tmp_path}/abaca.sqlite")
     migrate.upgrade(db, newer(tmp_path, True))
     log = tmp_path / "log"

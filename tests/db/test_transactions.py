@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -25,14 +24,11 @@ STAMP = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
+def db(db: Database) -> Database:
     """Two rows to fight over."""
-    made = Database(database_url)
-    made.create_schema()
     for name in ("a", "b"):
-        add(made, name)
-    yield made
-    made.close()
+        add(db, name)
+    return db
 
 
 def add(db: Database, name: str) -> None:

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from support.command import BIN
 from support.hostns import Host, Machine, host
 from support.openstack_client import OpenStackClient
-from support.serving import BIN, announced
+from support.serving import announced, running
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.slow]
 
@@ -95,25 +96,10 @@ def made_host(tmp_path: Path) -> Iterator[Host]:
 @contextmanager
 def serving(shell: Shell, *argv: str) -> Iterator[str]:
     """The service, until the block ends; the password that it printed."""
-    log = shell.made.folder / "log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            shell.argv(*argv),
-            cwd=shell.made.folder,
-            env=shell.environment,
-            stdout=subprocess.PIPE,
-            stderr=out,
-            text=True,
-        )
-    try:
+    folder = shell.made.folder
+    log = folder / "log"
+    with running(shell.argv(*argv), log, cwd=folder, env=shell.environment) as process:
         yield announced(process, log)[1]
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
 
 
 def lines(text: str) -> list[list[str]]:

@@ -7,42 +7,21 @@ from collections.abc import Iterator
 import pytest
 
 from abaca.db.database import Database
-from abaca.manager.backend import Backend
-from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
-from abaca.work.run import RetryOptions
-from abaca.work.worker import WorkOptions
 from support.control_plane import Api, StartManager
+from support.managers import HASTY, managers
 
-FAST = ManagerOptions(
-    work=WorkOptions(
-        threads=4, stop_seconds=5, retry=RetryOptions(first=0.02, longest=0.1, jitter=0.01)
-    ),
-    supervise_seconds=0.2,
-    report_seconds=0.5,
-)
+FAST = ManagerOptions(work=HASTY, supervise_seconds=0.2, report_seconds=0.5)
 
 
 @pytest.fixture
-def api(database_url: str) -> Iterator[Api]:
+def api(db: Database) -> Api:
     """A database, and what the API would write into it."""
-    db = Database(database_url)
-    db.create_schema()
-    yield Api(db)
-    db.close()
+    return Api(db)
 
 
 @pytest.fixture
 def start(api: Api) -> Iterator[StartManager]:
     """Start managers that are stopped with the test."""
-    started: list[ShareManager] = []
-
-    def begin(*backends: Backend, options: ManagerOptions = FAST) -> ShareManager:
-        manager = ShareManager(api.db, backends, options)
-        manager.start()
-        started.append(manager)
-        return manager
-
-    yield begin
-    for manager in started:
-        assert manager.stop(), "work was left under way"
+    with managers(api.db, FAST) as begin:
+        yield begin

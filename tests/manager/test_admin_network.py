@@ -6,11 +6,8 @@ from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
-from sqlalchemy import update
 
-from abaca.context import Context, Version
 from abaca.db.tables import now
-from abaca.db.tables import share_servers as table
 from abaca.drivers.fake import FakeDriver
 from abaca.errors import AddressesExhausted
 from abaca.manager.backend import Backend, BackendNetwork
@@ -21,20 +18,10 @@ from abaca.modes import DriverMode
 from abaca.network.bound import collect
 from abaca.network.fake import FakeCloud, FakePlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
-from abaca.share import share_servers
-from abaca.share.share_servers import SUPPORT, Foreign
 from abaca.states import ShareStatus
+from manager.adopting import MODES, adopting, idle_server, manage, unmanage
 from support.control_plane import Api, StartManager, backend
 
-ADMIN = Context(
-    user_id="root",
-    project_id="ops",
-    roles=frozenset({"admin"}),
-    request_id="req-1",
-    version=Version(2, 78),
-    is_admin=True,
-)
-MODES = [DriverMode.FLAT, DriverMode.MANAGED]
 STAYING = ManagerOptions(share_server_idle_seconds=300, supervise_seconds=0.2)
 
 
@@ -49,9 +36,7 @@ def with_admins(
 ) -> Backend:
     """A backend that has one, and says that it adopts."""
     found = backend("b1", mode, driver=driver)
-    return replace(
-        found, admin=network or admins(), capabilities={**found.capabilities, SUPPORT: True}
-    )
+    return adopting(replace(found, admin=network or admins()))
 
 
 def ports(network: BackendNetwork) -> list[str]:
@@ -217,22 +202,14 @@ def test_left_and_adopted(api: Api, start: StartManager, mode: DriverMode) -> No
     driver, network = FakeDriver(mode), admins()
     start(with_admins(mode, driver, network), options=STAYING)
     tenants = api.share_network()
-    share_id = api.share(api.share_type(mode), network_id=tenants)
-    api.until_status(share_id, ShareStatus.AVAILABLE)
-    with api.db.write() as tx:
-        tx.execute(update(table).values(is_auto_deletable=False))
-    api.delete(share_id)
-    api.until_idle()
-    ((server_id, server),) = driver.world.servers.items()
-    with api.db.write() as tx:
-        share_servers.unmanage(tx, ADMIN, server_id)
+    server_id = idle_server(api, mode, tenants)
+    server = driver.world.servers[server_id]
+    unmanage(api, server_id)
     api.until_idle()
     assert labels(api) == []
     assert ports(network) == []
 
-    foreign = Foreign(host="node1@b1#fake", identifier=server_id, share_network_id=tenants)
-    with api.db.write() as tx:
-        share_servers.manage(tx, ADMIN, foreign)
+    manage(api, tenants, server_id)
     api.until_idle()
     assert [row["status"] for row in api.rows("share_servers")] == ["active"]
     assert labels(api) == [(Label.ADMIN, "admins"), (Label.USER, "net-b1")]
@@ -244,18 +221,10 @@ def test_what_nobody_could_keep_is_not_left(api: Api, start: StartManager) -> No
     """A server with an address of a former section stays ours, with all that it has."""
     mode, driver, network = DriverMode.FLAT, FakeDriver(DriverMode.FLAT), admins()
     first = start(with_admins(mode, driver, network), options=STAYING)
-    share_id = api.share(api.share_type(mode), network_id=api.share_network())
-    api.until_status(share_id, ShareStatus.AVAILABLE)
-    with api.db.write() as tx:
-        tx.execute(update(table).values(is_auto_deletable=False))
-    api.delete(share_id)
-    api.until_idle()
-    (server_id,) = driver.world.servers
+    server_id = idle_server(api, mode, api.share_network())
     assert first.stop()
-    with api.db.write() as tx:
-        share_servers.unmanage(tx, ADMIN, server_id)
-    plain = backend("b1", mode, driver=driver)
-    start(replace(plain, capabilities={**plain.capabilities, SUPPORT: True}), options=STAYING)
+    unmanage(api, server_id)
+    start(adopting(backend("b1", mode, driver=driver)), options=STAYING)
     api.until_idle()
     assert [row["status"] for row in api.rows("share_servers")] == ["unmanage_error"]
     assert labels(api) == [(Label.ADMIN, "admins"), (Label.USER, "net-b1")]
@@ -266,28 +235,16 @@ def test_what_nobody_could_keep_is_not_left(api: Api, start: StartManager) -> No
 def test_adopted_without_an_admin_address(api: Api, start: StartManager) -> None:
     """A server that was never on the admin network is adopted, and gets an address there."""
     mode, driver = DriverMode.FLAT, FakeDriver(DriverMode.FLAT)
-    plain = backend("b1", mode, driver=driver)
-    first = start(
-        replace(plain, capabilities={**plain.capabilities, SUPPORT: True}), options=STAYING
-    )
+    first = start(adopting(backend("b1", mode, driver=driver)), options=STAYING)
     tenants = api.share_network()
-    share_id = api.share(api.share_type(mode), network_id=tenants)
-    api.until_status(share_id, ShareStatus.AVAILABLE)
-    with api.db.write() as tx:
-        tx.execute(update(table).values(is_auto_deletable=False))
-    api.delete(share_id)
-    api.until_idle()
-    (server_id,) = driver.world.servers
-    with api.db.write() as tx:
-        share_servers.unmanage(tx, ADMIN, server_id)
+    server_id = idle_server(api, mode, tenants)
+    unmanage(api, server_id)
     api.until_idle()
     assert first.stop()
 
     network = admins()
     start(with_admins(mode, driver, network), options=STAYING)
-    foreign = Foreign(host="node1@b1#fake", identifier=server_id, share_network_id=tenants)
-    with api.db.write() as tx:
-        share_servers.manage(tx, ADMIN, foreign)
+    manage(api, tenants, server_id)
     api.until_idle()
     assert [row["status"] for row in api.rows("share_servers")] == ["active"]
     assert driver.world.servers[server_id].admin_addresses == ports(network)

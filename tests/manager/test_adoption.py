@@ -2,71 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from sqlalchemy import update
 
-from abaca.context import Context, Version
-from abaca.db.tables import share_servers as table
 from abaca.drivers.fake import FakeDriver, FakeServer
 from abaca.errors import BadRequest, Conflict
-from abaca.manager.backend import Backend
-from abaca.model.share_server import ShareServer
 from abaca.modes import DriverMode
 from abaca.share import share_networks, share_servers
-from abaca.share.share_servers import SUPPORT, Foreign
 from abaca.states import ServerStatus, ShareStatus
+from manager.adopting import ADMIN, MODES, adopting, idle_server, manage, unmanage
 from support.control_plane import Api, StartManager, backend
-
-ADMIN = Context(
-    user_id="root",
-    project_id="ops",
-    roles=frozenset({"admin"}),
-    request_id="req-1",
-    version=Version(2, 78),
-    is_admin=True,
-)
-MODES = [DriverMode.FLAT, DriverMode.MANAGED]
-
-
-def adopting(mode: DriverMode, driver: FakeDriver) -> Backend:
-    """A backend that says that it adopts."""
-    found = backend("b1", mode, driver=driver)
-    return replace(found, capabilities={**found.capabilities, SUPPORT: True})
-
-
-def idle_server(api: Api, mode: DriverMode, network: str) -> str:
-    """A share server without shares that stays; its ID."""
-    share_id = api.share(api.share_type(mode), network_id=network)
-    api.until_status(share_id, ShareStatus.AVAILABLE)
-    with api.db.write() as tx:
-        tx.execute(update(table).values(is_auto_deletable=False))
-    api.delete(share_id)
-    api.until_idle()
-    (row,) = api.rows("share_servers")
-    assert row["status"] == "active"
-    return str(row["id"])
-
-
-def unmanage(api: Api, server_id: str) -> None:
-    """Ask for it."""
-    with api.db.write() as tx:
-        share_servers.unmanage(tx, ADMIN, server_id)
-
-
-def manage(api: Api, network: str, identifier: str) -> ShareServer:
-    """Ask for it."""
-    foreign = Foreign(host="node1@b1#fake", identifier=identifier, share_network_id=network)
-    with api.db.write() as tx:
-        return share_servers.manage(tx, ADMIN, foreign)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_left_and_adopted(api: Api, start: StartManager, mode: DriverMode) -> None:
     """Left, its addresses go to nobody else; adopted, they are its own, and shares get them."""
     driver = FakeDriver(mode)
-    start(adopting(mode, driver))
+    start(adopting(backend("b1", mode, driver=driver)))
     network = api.share_network()
     server_id = idle_server(api, mode, network)
     addresses = driver.world.servers[server_id].addresses
@@ -107,7 +58,7 @@ def test_what_is_not_there_is_not_adopted(api: Api, start: StartManager) -> None
     """A wrong name ends in manage_error, takes no share, and is undone by unmanage."""
     mode = DriverMode.FLAT
     driver = FakeDriver(mode)
-    start(adopting(mode, driver))
+    start(adopting(backend("b1", mode, driver=driver)))
     network = api.share_network()
     server = manage(api, network, "nobody")
     api.until_idle()
@@ -131,7 +82,7 @@ def test_addresses_of_another_network(api: Api, start: StartManager) -> None:
     mode = DriverMode.FLAT
     driver = FakeDriver(mode)
     driver.world.servers["vs1"] = FakeServer(addresses=["10.5.0.9"])
-    start(adopting(mode, driver))
+    start(adopting(backend("b1", mode, driver=driver)))
     manage(api, api.share_network(), "vs1")
     api.until_idle()
     (row,) = api.rows("share_servers")
@@ -145,7 +96,7 @@ def test_a_server_with_shares_is_kept(api: Api, start: StartManager) -> None:
     mode = DriverMode.FLAT
     driver = FakeDriver(mode)
     driver.world.servers["vs1"] = FakeServer(addresses=["10.99.0.77"])
-    start(adopting(mode, driver))
+    start(adopting(backend("b1", mode, driver=driver)))
     network = api.share_network()
     share_id = api.share(api.share_type(mode), network_id=network)
     share = api.until_status(share_id, ShareStatus.AVAILABLE)

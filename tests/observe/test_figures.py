@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import ip_address
 
 import pytest
@@ -18,15 +17,6 @@ from abaca.observe.figures import Everything
 from abaca.work import queue
 
 pytestmark = pytest.mark.every_database
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    """An empty database with the schema."""
-    db = Database(database_url)
-    db.create_schema()
-    yield db
-    db.close()
 
 
 def test_tasks_by_what_they_wait_for(db: Database):

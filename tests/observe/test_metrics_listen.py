@@ -8,18 +8,12 @@ import pytest
 
 from abaca.config import load
 from abaca.errors import ConfigError
-
-BACKEND = "enabled_share_backends = one\n[one]\nshare_driver = fake\ndriver_mode = single_svm\n"
+from support.configuration import SINGLE, configuration
 
 
 def written(folder: Path, value: str) -> Path:
     """A configuration with this value."""
-    file = folder / "abaca.conf"
-    file.write_text(
-        f"[DEFAULT]\nstate_path = {folder}\nlisten_port = 0\nauth_strategy = none\n"
-        f"metrics_listen = {value}\n{BACKEND}"
-    )
-    return file
+    return configuration(folder, {"one": SINGLE}, DEFAULT={"metrics_listen": value})
 
 
 @pytest.mark.parametrize(

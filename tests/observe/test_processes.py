@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -19,25 +17,10 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from abaca.testing.wait import until
-from support.databases import Databases, wanted
-
-ABACA = str(Path(sys.executable).with_name("abaca"))
-CONFIG = """[DEFAULT]
-host = here
-state_path = {folder}
-listen_port = 0
-auth_strategy = none
-metrics_listen = 127.0.0.1:0
-report_seconds = 1
-enabled_share_backends = one
-
-[database]
-connection = {url}
-
-[one]
-share_driver = fake
-driver_mode = single_svm
-"""
+from support.command import ABACA
+from support.configuration import SINGLE, configuration
+from support.databases import Databases
+from support.serving import running
 
 
 class Frozen:
@@ -80,16 +63,9 @@ class Frozen:
 
 
 @contextmanager
-def running(command: str, file: Path, log: Path) -> Iterator[str]:
+def monitored(command: str, file: Path, log: Path) -> Iterator[str]:
     """A process; where it answers monitoring."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [ABACA, command, "--config-file", str(file)],
-            stdout=subprocess.PIPE,
-            stderr=out,
-            text=True,
-        )
-    try:
+    with running([ABACA, command, "--config-file", str(file)], log) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if found := re.search(r"metrics on (http\S+)/metrics", line):
@@ -97,9 +73,6 @@ def running(command: str, file: Path, log: Path) -> Iterator[str]:
                 break
         else:
             raise AssertionError(log.read_text())
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
 
 
 def ask(url: str) -> tuple[int, str]:
@@ -115,26 +88,28 @@ def ask(url: str) -> tuple[int, str]:
 @pytest.fixture
 def database(databases: Databases) -> Iterator[tuple[str, Frozen]]:
     """The URL of a database behind a port that can freeze, and that port."""
-    if "postgresql" not in wanted():
-        pytest.skip("needs PostgreSQL: a database elsewhere, that can hang")
-    direct = databases.take("postgresql")
-    url = make_url(direct)
-    folder, port = url.query["host"], url.query.get("port", "5432")
-    front = Frozen(f"{folder}/.s.PGSQL.{port}")
-    through = url.set(host="127.0.0.1", port=front.port, query={})
-    yield through.render_as_string(hide_password=False), front
-    front.close()
-    databases.give_back("postgresql", direct)
+    with databases.one("postgresql") as direct:
+        url = make_url(direct)
+        folder, port = url.query["host"], url.query.get("port", "5432")
+        front = Frozen(f"{folder}/.s.PGSQL.{port}")
+        through = url.set(host="127.0.0.1", port=front.port, query={})
+        yield through.render_as_string(hide_password=False), front
+        front.close()
 
 
 def test_each_process_answers_for_itself(database: tuple[str, Frozen], tmp_path: Path):
     """Own counters; a hanging database is a 503 in both, in bounded time, and is got over."""
     url, front = database
-    file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path, url=url))
+    default = {
+        "host": "here",
+        "auth_strategy": "none",
+        "metrics_listen": "127.0.0.1:0",
+        "report_seconds": 1,
+    }
+    file = configuration(tmp_path, {"one": SINGLE}, DEFAULT=default, database={"connection": url})
     with ExitStack() as stack:
         places = [
-            stack.enter_context(running(command, file, tmp_path / f"{command}.log"))
+            stack.enter_context(monitored(command, file, tmp_path / f"{command}.log"))
             for command in ("api", "manager")
         ]
         up = 'abaca_backend_up{backend="here@one"} 1.0'

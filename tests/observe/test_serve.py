@@ -17,37 +17,22 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from support.configuration import FLAT, NET, SINGLE, Options, configuration
 from support.serving import serving
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "observe.md"
 GLOBAL_ID = f"req-{uuid.uuid4()}"
-CONFIG = """[DEFAULT]
-state_path = {folder}
-listen_port = 0
-auth_strategy = none
-none_project_id = red
-none_role = admin
-log_format = json
-report_seconds = 1
-metrics_listen = 127.0.0.1:{port}
-enabled_share_backends = flat, sick
-
-[flat]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = net
-
-[net]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-allowed_ip_ranges = 10.10.0.10-10.10.0.20
-
-[sick]
-share_driver = fake
-driver_mode = single_svm
-fake_fail = pools:BackendUnavailable:100000
-"""
+DEFAULT: Options = {
+    "auth_strategy": "none",
+    "none_project_id": "red",
+    "none_role": "admin",
+    "log_format": "json",
+    "report_seconds": 1,
+}
+BACKENDS: dict[str, Options] = {
+    "flat": FLAT,
+    "sick": {**SINGLE, "fake_fail": "pools:BackendUnavailable:100000"},
+}
 
 
 def free_port() -> int:
@@ -122,8 +107,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service for all, with a backend that works and one whose driver does not answer."""
     folder = tmp_path_factory.mktemp("serve")
     port = free_port()
-    file = folder / "abaca.conf"
-    file.write_text(CONFIG.format(folder=folder, port=port))
+    default = {**DEFAULT, "metrics_listen": f"127.0.0.1:{port}"}
+    eleven = {**NET, "allowed_ip_ranges": "10.10.0.10-10.10.0.20"}
+    file = configuration(folder, BACKENDS, DEFAULT=default, net=eleven)
     with serving(file, folder / "log") as (url, _):
         yield Service(url, f"http://127.0.0.1:{port}", folder / "log")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -16,16 +16,7 @@ from abaca.model.share_network import ShareNetwork
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An empty database."""
-    database = Database(database_url)
-    database.create_schema()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def add_pool(database: Database) -> Callable[..., str]:
+def add_pool(db: Database) -> Callable[..., str]:
     """Report a pool of a service that is up; returns ``host@backend``."""
 
     def add(backend: str, mode: str, *, free: float = 100.0, **changes: Any) -> str:
@@ -51,7 +42,7 @@ def add_pool(database: Database) -> Callable[..., str]:
             "seen_at": now() - timedelta(seconds=changes.pop("silent_for", 0)),
             "created_at": now(),
         }
-        with database.write() as tx:
+        with db.write() as tx:
             tx.execute(insert(services).values(**service))
             tx.execute(insert(pools).values(**{**row, **changes}))
         return host
@@ -60,12 +51,12 @@ def add_pool(database: Database) -> Callable[..., str]:
 
 
 @pytest.fixture
-def add_network(database: Database) -> Callable[..., ShareNetwork]:
+def add_network(db: Database) -> Callable[..., ShareNetwork]:
     """A share network with a subnet per (zone, neutron network) given."""
 
     def add(name: str, *subnets: tuple[str | None, str | None]) -> ShareNetwork:
         network = share_network(name, *subnets)
-        with database.write() as tx:
+        with db.write() as tx:
             tx.execute(
                 insert(share_networks).values(
                     id=network.id, project_id="p1", status="active", created_at=now()

@@ -29,36 +29,36 @@ def request(size: int = 10, project: str = "p1", **changes: Any) -> PlacementReq
     )
 
 
-def free(database: Database, host: str) -> float:
+def free(db: Database, host: str) -> float:
     """What the pool has left."""
-    with database.read() as tx:
+    with db.read() as tx:
         return float(tx.scalar(select(pools.c.free_gib).where(pools.c.host == host)))
 
 
-def test_single_svm_takes_room_and_counts_exports(database: Database, add_pool: Callable[..., str]):
+def test_single_svm_takes_room_and_counts_exports(db: Database, add_pool: Callable[..., str]):
     """Two placements get two export IDs, and the pool has that much less."""
     host = add_pool("one", "single_svm")
     answers = []
     for _ in range(2):
-        with database.write() as tx:
+        with db.write() as tx:
             answers.append(place(tx, request()))
     assert all(isinstance(item, Placement) for item in answers)
     assert [item.export_id for item in answers] == [1, 2]
     assert answers[0].share_server_id is None
     assert answers[0].effective_share_network_id is None
     assert answers[0].lane == "s1"
-    assert free(database, host) == 80
+    assert free(db, host) == 80
 
 
 def test_a_share_server_is_made_once_per_project(
-    database: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
+    db: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
 ):
     """Same project and network: one server, counting exports; another project: another server."""
     add_pool("two", "flat_multi_svm")
     network = add_network("n1")
     answers = []
     for project in ("p1", "p1", "p2"):
-        with database.write() as tx:
+        with db.write() as tx:
             wanted = request(project=project, extra_specs=MULTI, share_network=network)
             answers.append(place(tx, wanted))
     first, second, other = answers
@@ -66,7 +66,7 @@ def test_a_share_server_is_made_once_per_project(
     assert (first.export_id, second.export_id, other.export_id) == (1, 2, 1)
     assert first.effective_share_network_id == "n1"
     assert first.lane == first.share_server_id
-    with database.read() as tx:
+    with db.read() as tx:
         rows = tx.execute(select(share_servers).order_by(share_servers.c.project_id)).all()
     assert [(row.project_id, row.slot, row.status) for row in rows] == [
         ("p1", 0, "creating"),
@@ -75,66 +75,66 @@ def test_a_share_server_is_made_once_per_project(
 
 
 def test_a_server_on_its_way_out_is_not_used(
-    database: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
+    db: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
 ):
     """A retired server (no slot) takes no new share: another one is made."""
     add_pool("two", "flat_multi_svm")
     wanted = request(extra_specs=MULTI, share_network=add_network("n1"))
-    with database.write() as tx:
+    with db.write() as tx:
         first = place(tx, wanted)
         tx.execute(update(share_servers).values(slot=None))
-    with database.write() as tx:
+    with db.write() as tx:
         second = place(tx, wanted)
     assert first.share_server_id != second.share_server_id
 
 
 def test_an_unused_server_is_in_use_again(
-    database: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
+    db: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
 ):
     """Placing on an idle server clears the mark from which its removal is counted."""
     add_pool("two", "flat_multi_svm")
     wanted = request(extra_specs=MULTI, share_network=add_network("n1"))
-    with database.write() as tx:
+    with db.write() as tx:
         place(tx, wanted)
         tx.execute(update(share_servers).values(unused_since=share_servers.c.created_at))
         place(tx, wanted)
-    with database.read() as tx:
+    with db.read() as tx:
         assert tx.scalar(select(share_servers.c.unused_since)) is None
 
 
 def test_the_roomiest_pool_wins_and_the_next_one_follows(
-    database: Database, add_pool: Callable[..., str]
+    db: Database, add_pool: Callable[..., str]
 ):
     """Placements go where most is free, counting what was placed since the report."""
     add_pool("one", "single_svm", free=50)
     add_pool("two", "single_svm", free=45)
     hosts = []
     for _ in range(3):
-        with database.write() as tx:
+        with db.write() as tx:
             hosts.append(place(tx, request(size=10)).host)
     assert hosts == ["node1@one", "node1@two", "node1@one"]
 
 
 @pytest.mark.every_database
-def test_the_last_room_is_given_once(database: Database, add_pool: Callable[..., str]):
+def test_the_last_room_is_given_once(db: Database, add_pool: Callable[..., str]):
     """Of twenty placements at once on room for seven, exactly seven succeed."""
     host = add_pool("one", "single_svm", free=70)
 
     def work(_: int) -> Placement | NoPlace:
-        with database.write() as tx:
+        with db.write() as tx:
             return place(tx, request(size=10))
 
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(work, range(20)))
     placed = [item for item in answers if isinstance(item, Placement)]
     assert sorted(item.export_id for item in placed) == list(range(1, 8))
-    assert free(database, host) == 0
+    assert free(db, host) == 0
     refused = [item for item in answers if isinstance(item, NoPlace)]
     assert {item.message for item in refused} == {"1 backend: 1 lacks 10 GiB free."}
 
 
 def test_the_reasons_are_counted(
-    database: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
+    db: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
 ):
     """The sentence for the user counts pools by reason; nothing is written."""
     add_pool("one", "managed_multi_svm", free=5)
@@ -142,7 +142,7 @@ def test_the_reasons_are_counted(
     add_pool("three", "flat_multi_svm", free=90)
     network = add_network("n1", (None, "net"))
     asked = {"driver_mode": "managed_multi_svm"}
-    with database.write() as tx:
+    with db.write() as tx:
         answer = place(tx, request(extra_specs=asked, share_network=network))
         assert tx.scalar(select(share_servers.c.id)) is None
     assert isinstance(answer, NoPlace)
@@ -153,81 +153,79 @@ def test_the_reasons_are_counted(
 
 @pytest.mark.parametrize("down", [{"disabled": True}, {"silent_for": 120}])
 def test_a_backend_that_is_down_is_no_candidate(
-    database: Database, add_pool: Callable[..., str], down: dict[str, Any]
+    db: Database, add_pool: Callable[..., str], down: dict[str, Any]
 ):
     """Disabled services and those that were not seen take nothing."""
     add_pool("one", "single_svm", **down)
-    with database.write() as tx:
+    with db.write() as tx:
         answer = place(tx, request())
     assert isinstance(answer, NoPlace)
     assert answer.message == "No storage backend is up."
 
 
-def test_excluded_backends_are_passed_over(database: Database, add_pool: Callable[..., str]):
+def test_excluded_backends_are_passed_over(db: Database, add_pool: Callable[..., str]):
     """A backend that refused the share gets it no second time."""
     roomy = add_pool("one", "single_svm", free=90)
     other = add_pool("two", "single_svm", free=20)
-    with database.write() as tx:
+    with db.write() as tx:
         assert place(tx, request(), {roomy}).host == other
         assert isinstance(place(tx, request(), {roomy, other}), NoPlace)
 
 
 def test_what_no_backend_could_take_is_refused_at_once(
-    database: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
+    db: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
 ):
     """Managed without a network, or without a subnet where none is made, names the field to add."""
     add_pool("one", "managed_multi_svm")
     managed = {"driver_mode": "managed_multi_svm"}
-    with database.read() as tx, pytest.raises(BadRequest, match="add share_network_id"):
+    with db.read() as tx, pytest.raises(BadRequest, match="add share_network_id"):
         refuse_at_once(tx, managed, None)
     empty = add_network("empty")
-    with database.read() as tx, pytest.raises(BadRequest, match="neutron_net_id"):
+    with db.read() as tx, pytest.raises(BadRequest, match="neutron_net_id"):
         refuse_at_once(tx, managed, empty)
-    with database.read() as tx, pytest.raises(BadRequest, match="share_network_id"):
+    with db.read() as tx, pytest.raises(BadRequest, match="share_network_id"):
         refuse_at_once(tx, {"driver_mode": "flat_multi_svm"}, None)
 
 
 def test_what_some_backend_could_take_is_not_refused_at_once(
-    database: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
+    db: Database, add_pool: Callable[..., str], add_network: Callable[..., ShareNetwork]
 ):
     """Flat takes a network without subnets, single none; managed where networks are made."""
     add_pool("one", "managed_multi_svm")
     empty, named = add_network("empty"), add_network("named", (None, "net"))
     managed = {"driver_mode": "managed_multi_svm"}
-    with database.read() as tx:
+    with db.read() as tx:
         refuse_at_once(tx, {"driver_mode": "flat_multi_svm"}, empty)
         refuse_at_once(tx, {"driver_handles_share_servers": "False"}, None)
         refuse_at_once(tx, {"driver_mode": "any"}, None)
         refuse_at_once(tx, managed, named)
     add_pool("two", "managed_multi_svm", makes_networks=True)
-    with database.read() as tx:
+    with db.read() as tx:
         refuse_at_once(tx, managed, empty)
 
 
-def test_a_report_does_not_give_out_room_twice(
-    database: Database, add_pool: Callable[..., str]
-) -> None:
+def test_a_report_does_not_give_out_room_twice(db: Database, add_pool: Callable[..., str]) -> None:
     """Free space measured before a share was made is reported less that share's size."""
     host = add_pool("one", "single_svm", free=70)
-    add_share_on(database, host, size=10, made=False)
-    with database.read() as tx:
+    add_share_on(db, host, size=10, made=False)
+    with db.read() as tx:
         (pool,) = pool_rows.live(tx)
-    with database.write() as tx:
+    with db.write() as tx:
         pool_rows.report(tx, host, [replace(pool, free_gib=70, reported_at=now())])
-    assert free(database, host) == 60
-    with database.write() as tx:
+    assert free(db, host) == 60
+    with db.write() as tx:
         tx.execute(update(share_instances).values(made=True, updated_at=now()))
         before = now() - timedelta(seconds=5)
         pool_rows.report(tx, host, [replace(pool, free_gib=70, reported_at=before)])
-    assert free(database, host) == 60
-    with database.write() as tx:
+    assert free(db, host) == 60
+    with db.write() as tx:
         pool_rows.report(tx, host, [replace(pool, free_gib=61, reported_at=now())])
-    assert free(database, host) == 61
+    assert free(db, host) == 61
 
 
-def add_share_on(database: Database, host: str, *, size: int, made: bool) -> None:
+def add_share_on(db: Database, host: str, *, size: int, made: bool) -> None:
     """The rows of a share that was placed there."""
-    with database.write() as tx:
+    with db.write() as tx:
         tx.execute(insert(share_types).values(id="t", name="t", is_public=True, created_at=now()))
         tx.execute(
             insert(shares).values(

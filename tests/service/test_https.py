@@ -14,21 +14,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from support.configuration import SINGLE, configuration
 from support.serving import serving
 
 SECONDS = 30
-CONFIG = """
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-listen_port = 0
-tls_cert = {folder}/cert.pem
-tls_key = {folder}/key.pem
-enabled_share_backends = one
-[one]
-share_driver = fake
-driver_mode = single_svm
-"""
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +41,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def service(folder: Path) -> Iterator[tuple[str, str]]:
     """The URL of a service with it, and the administrator's password."""
-    file = folder / "abaca.conf"
-    file.write_text(CONFIG.format(folder=folder))
+    tls = {"tls_cert": folder / "cert.pem", "tls_key": folder / "key.pem"}
+    file = configuration(folder, {"one": SINGLE}, DEFAULT=tls)
     with serving(file, folder / "log") as found:
         yield found
 

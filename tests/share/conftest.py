@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from abaca.db.database import Database
@@ -11,9 +9,6 @@ from support.share_world import World
 
 
 @pytest.fixture
-def world(database_url: str) -> Iterator[World]:
+def world(db: Database) -> World:
     """Backends, types and share networks, in a database of its own."""
-    db = Database(database_url)
-    db.create_schema()
-    yield World(db).set_up()
-    db.close()
+    return World(db).set_up()

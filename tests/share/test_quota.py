@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,17 +23,14 @@ RED = Scope(project_id="red")
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(db: Database) -> Database:
     """A database with the share types ``gold`` and ``slow``."""
-    database = Database(database_url)
-    database.create_schema()
-    with database.write() as tx:
+    with db.write() as tx:
         for name in ("gold", "slow"):
             tx.execute(
                 insert(share_types).values(id=name, name=name, is_public=True, created_at=now())
             )
-    yield database
-    database.close()
+    return db
 
 
 def add_share(tx: Tx, ctx: Context, size: int, share_type: str = "gold") -> str:

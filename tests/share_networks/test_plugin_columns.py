@@ -14,34 +14,19 @@ from abaca.db.database import Database
 from abaca.manager.reports import Reporter
 from abaca.service.managers import make_backends
 from share_networks.test_outcomes import DOC, PLUGINS
+from support.configuration import MANAGED, configuration
 
 HEAD = "Which of the last columns"
 ASKED = "as these say"
-LOGIN = """
-auth_url = http://127.0.0.1:9/v3
-username = abaca
-password = secret
-"""
+LOGIN = {"auth_url": "http://127.0.0.1:9/v3", "username": "abaca", "password": "secret"}
 # What each plugin needs in its section at least; nothing asks the address.
-NEEDS = {"neutron": f"{LOGIN}owner_tag = abaca-test", "nova": LOGIN}
+NEEDS = {"neutron": {**LOGIN, "owner_tag": "abaca-test"}, "nova": LOGIN}
 VALUES = {
     "service_cidr": "10.254.0.0/16",
     "segmentation_ids": "2000-2999",
     "network_ids": "nova_net_id",
     "makes_networks": "false",
 }
-CONFIG = """
-[DEFAULT]
-state_path = {folder}
-enabled_share_backends = one
-[one]
-share_driver = fake
-driver_mode = managed_multi_svm
-network_config_group = net
-[net]
-network_plugin = {plugin}
-{options}
-"""
 
 
 def rows() -> list[tuple[str, tuple[str, ...], str]]:
@@ -66,20 +51,15 @@ def test_every_plugin_is_there() -> None:
 
 @pytest.mark.parametrize(("plugin", "options", "column"), rows())
 def test_what_is_reported(
-    plugin: str, options: tuple[str, ...], column: str, tmp_path: Path, database_url: str
+    plugin: str, options: tuple[str, ...], column: str, tmp_path: Path, db: Database
 ) -> None:
     """A backend with it reports the IDs, and whether it makes networks, that its column says."""
-    text = "\n".join([NEEDS.get(plugin, ""), *(f"{name} = {VALUES[name]}" for name in options)])
-    file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path, plugin=plugin, options=text))
-    config = load([file])
-    database = Database(database_url)
-    database.create_schema()
-    try:
-        Reporter(db=database, backends=make_backends(config, database)).report()
-        with database.read() as tx:
-            (pool,) = pools.every(tx)
-    finally:
-        database.close()
+    values = {name: VALUES[name] for name in options}
+    net = {"network_plugin": plugin, **NEEDS.get(plugin, {}), **values}
+    default = {"state_path": tmp_path}
+    config = load([configuration(tmp_path, {"one": MANAGED}, DEFAULT=default, net=net)])
+    Reporter(db=db, backends=make_backends(config, db)).report()
+    with db.read() as tx:
+        (pool,) = pools.every(tx)
     ids, makes = (("nova_net_id",), False) if column == ASKED else PLUGINS[column]
     assert (pool.network_ids, pool.makes_networks) == (set(ids), makes)

@@ -87,15 +87,16 @@ class Databases:
         self._unused[kind].append(url)
 
     @contextmanager
-    def one(self) -> Iterator[str]:
-        """The URL of a database of the main kind without rows, while the context lasts."""
-        if main() == "sqlite":
+    def one(self, kind: str | None = None) -> Iterator[str]:
+        """The URL of a database without rows while the context lasts; of the main kind, if none."""
+        kind = kind or main()
+        if kind == "sqlite":
             with tempfile.TemporaryDirectory(prefix="abaca-one-") as folder:
                 yield f"sqlite:///{folder}/abaca.db"
             return
-        url = self.take(main())
+        url = self.take(kind)
         yield url
-        self.give_back(main(), url)
+        self.give_back(kind, url)
 
     def close(self) -> None:
         """Stop every server, and remove all that was in them."""

@@ -1,36 +1,47 @@
-"""An `abaca serve` of a test's own."""
+"""Services of a test's own, ended with it."""
 
 from __future__ import annotations
 
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-BIN = Path(sys.executable).parent
+from support.command import ABACA
+
+SECONDS = 30
+
+
+@contextmanager
+def running(
+    argv: Sequence[str],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """A process until the block ends: its output can be read, what it says besides is logged."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=out, text=True
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
 
 
 @contextmanager
 def serving(file: Path, log: Path) -> Iterator[tuple[str, str]]:
-    """Runs until the block ends; its URL, and the password of the administrator that it made."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [str(BIN / "abaca"), "serve", "--config-file", str(file)],
-            stdout=subprocess.PIPE,
-            stderr=out,
-            text=True,
-        )
-    try:
+    """An `abaca serve`; its URL, and the password of the administrator that it made."""
+    with running([ABACA, "serve", "--config-file", str(file)], log) as process:
         yield announced(process, log)
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
 
 
 def announced(process: subprocess.Popen[str], log: Path) -> tuple[str, str]:

@@ -11,11 +11,8 @@ from support.task_queue import Queue
 
 
 @pytest.fixture
-def tasks(database_url: str) -> Iterator[Queue]:
+def tasks(db: Database) -> Iterator[Queue]:
     """An empty task queue."""
-    db = Database(database_url)
-    db.create_schema()
     queue = Queue(db)
     yield queue
     queue.stop()
-    db.close()
