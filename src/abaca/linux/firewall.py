@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from abaca.linux import nftables
+from abaca.linux import netns as namespaces
 from abaca.linux.links import IPAddress
-from abaca.linux.netns import call_inside
+from abaca.linux.lock import run_holding
 
 _RULES = """table inet abaca
 delete table inet abaca
@@ -59,7 +59,9 @@ def ensure_firewall(netns: str, ports: Sequence[int], apart: Sequence[Apart] = (
         inward="".join(_lines(apart, "iifname", "daddr")),
         outward="".join(_lines(apart, "oifname", "saddr")),
     )
-    call_inside(netns, lambda: nftables.apply(rules))
+    # Not libnftables in this process: where it gets no descriptor, or one above 1023, it ends us.
+    inside = ("nsenter", f"--net={namespaces.path(netns)}", "nft", "-f", "-")
+    run_holding(*inside, stdin=rules.encode())
 
 
 def _lines(items: Sequence[Apart], interface: str, address: str) -> Iterator[str]:
