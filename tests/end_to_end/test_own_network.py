@@ -14,6 +14,7 @@ from abaca.demo import nfs
 from abaca.demo.topology import UNDERLAY_HOST, Machine
 from abaca.errors import CommandFailed
 from abaca.linux.netns import ensure_namespace
+from support.demo_config import demo_config
 
 pytestmark = [pytest.mark.dataplane, pytest.mark.xdist_group("own-network")]
 
@@ -24,27 +25,19 @@ MODE = "managed_multi_svm"
 @pytest.fixture(scope="module")
 def site_config() -> str:
     """One backend, whose network section makes networks."""
-    return f"""\
-[DEFAULT]
-host = demo
-state_path = {{root}}/state
-listen_address = 127.0.0.1
-listen_port = 8786
-auth_strategy = builtin
-enabled_share_backends = own
-
-[own]
-share_driver = linux
-driver_mode = {MODE}
-network_config_group = made
-storage_path = {{root}}/own
-vxlan_local = {UNDERLAY_HOST}
-
-[made]
-network_plugin = standalone
-service_cidr = {CIDR}
-segmentation_ids = 30000-30099
-"""
+    own = {
+        "share_driver": "linux",
+        "driver_mode": MODE,
+        "network_config_group": "made",
+        "storage_path": "{root}/own",
+        "vxlan_local": UNDERLAY_HOST,
+    }
+    made = {
+        "network_plugin": "standalone",
+        "service_cidr": CIDR,
+        "segmentation_ids": "30000-30099",
+    }
+    return demo_config("own", own=own, made=made)
 
 
 @pytest.fixture(scope="module")
