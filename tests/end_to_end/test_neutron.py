@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
+OUTAGE_SECONDS = float(os.environ.get("ABACA_TEST_OUTAGE_SECONDS", "0"))
 PORT, BEHIND = 9696, 9697
 """What Abaca asks is a proxy; Neutron is behind it."""
 ACCESS = f"""\
@@ -211,7 +214,11 @@ def test_mount(site: Any, cloud: Cloud, place: Place):
 def test_neutron_stops_in_the_middle_of_a_create(
     site: Any, cloud: Cloud, neutron: NeutronServer, proxy: FaultProxy
 ):
-    """It makes the port and is gone before it says so. Started again: one port, and the share."""
+    """It makes the port and is gone before it says so. Started again: one port, and the share.
+
+    It stays away for as long as ABACA_TEST_OUTAGE_SECONDS says; if that is not set, until Abaca
+    has found nobody there once.
+    """
     network = share_network(site, cloud, PLACES[1])
     asked = threading.Event()
 
@@ -234,6 +241,10 @@ def test_neutron_stops_in_the_middle_of_a_create(
             lambda: "Connection refused" in site.service.log.read_text()[known:],
             "nobody is found there",
         )
+        end = time.monotonic() + OUTAGE_SECONDS
+        while time.monotonic() < end:
+            assert share.manager.get(share.id).status == "creating"
+            time.sleep(0.5)
         assert share.manager.get(share.id).status == "creating"
     finally:
         proxy.fault = lambda _method, _path: None
