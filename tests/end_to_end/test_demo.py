@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,10 @@ def left() -> list[str]:
         os.killpg(demo.pid, signal.SIGINT)
         demo.communicate(timeout=60)
     finally:
+        if demo.poll() is None:
+            os.killpg(demo.pid, signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                demo.wait(60)
         demo.kill()
         demo.wait()
     assert demo.returncode == 130
