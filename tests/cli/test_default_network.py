@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,10 @@ from sqlalchemy import insert
 from abaca.cli.main import main
 from abaca.db.database import Database
 from abaca.db.tables import new_id, now, share_networks
+from abaca.testing.wait import until
 from support.command import ABACA
 from support.configuration import SINGLE, configuration
+from support.serving import running
 
 SECONDS = 60
 
@@ -85,16 +86,14 @@ def test_show_set_and_unset(file: Path, tmp_path: Path) -> None:
 @pytest.fixture(params=["serve", "api"])
 def service(file: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
     """A running `abaca serve`, or `abaca api`."""
-    process = subprocess.Popen(
-        [ABACA, request.param, "--config-file", str(file)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    yield process
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
+    argv = [ABACA, request.param, "--config-file", str(file)]
+    with running(argv, log_of(file)) as process:
+        yield process
+
+
+def log_of(file: Path) -> Path:
+    """What it says besides."""
+    return file.with_name("log")
 
 
 def configured(url: str) -> object:
@@ -116,17 +115,14 @@ def test_the_option_changes_live(file: Path, service: subprocess.Popen[str]) -> 
         service.send_signal(signal.SIGHUP)
 
     change("= first", "= second")
-    deadline = time.monotonic() + SECONDS
-    while configured(url) != "second" and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert configured(url) == "second"
+    until(lambda: configured(url) == "second", "the option is read again")
     change("= second", "= third\nlisten_prt = 1")
-    time.sleep(0.5)
+    log = log_of(file)
+    until(lambda: "configuration_not_reloaded" in log.read_text(), "the fault is told")
     assert configured(url) == "second"
     service.send_signal(signal.SIGTERM)
-    _, log = service.communicate(timeout=SECONDS)
-    assert service.returncode == 0
-    events = {item["event"]: item for item in map(json.loads, log.splitlines())}
+    assert service.wait(SECONDS) == 0
+    events = {item["event"]: item for item in map(json.loads, log.read_text().splitlines())}
     assert events["configuration_reloaded"]["changed"] == ["default_share_network"]
     (fault,) = events["configuration_not_reloaded"]["faults"]
     assert "listen_prt" in fault

@@ -18,11 +18,10 @@ from support.task_queue import HERE, Queue
 @pytest.fixture
 def db(databases: Databases) -> Iterator[Database]:
     """A database that passes notices on."""
-    url = databases.take("postgresql")
-    made = Database(url)
-    yield made
-    made.close()
-    databases.give_back("postgresql", url)
+    with databases.one("postgresql") as url:
+        made = Database(url)
+        yield made
+        made.close()
 
 
 @pytest.fixture
