@@ -6,8 +6,16 @@ import time
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from jeepney import DBusAddress, MatchRule, MessageType, message_bus, new_method_call
+from jeepney import (
+    DBusAddress,
+    DBusErrorResponse,
+    MatchRule,
+    MessageType,
+    message_bus,
+    new_method_call,
+)
 from jeepney.io.blocking import Proxy, open_dbus_connection
+from jeepney.io.common import RouterClosed
 
 from abaca.errors import LinuxError
 from abaca.linux.daemon import Daemon
@@ -32,6 +40,8 @@ _CONFIGURATION = """<busconfig>
 """
 _LONGEST_SOCKET = 100
 """Bytes in a UNIX socket's address (108), less some for the kernel's and D-Bus's own."""
+_FOREIGN = (OSError, ValueError, RuntimeError, DBusErrorResponse, RouterClosed)
+"""What the library and the socket under it raise."""
 _PAUSE = 0.002
 """Seconds between looks for the socket of a daemon that has just been started."""
 
@@ -95,7 +105,7 @@ class Bus:
             with open_dbus_connection(bus=self.address) as connection:
                 message = new_method_call(target, method, signature, body)
                 reply = connection.send_and_get_reply(message, timeout=timeout)
-        except (OSError, TimeoutError, ValueError) as error:
+        except _FOREIGN as error:
             raise BusError(f"{method} on {self.address}: {error!r}") from error
         if reply.header.message_type is MessageType.error:
             raise BusError(f"{method}: {' '.join(str(part) for part in reply.body)}")
@@ -116,7 +126,7 @@ class Bus:
                 if not bus.NameHasOwner(name)[0]:
                     connection.recv_until_filtered(signals, timeout=within)
                 return True
-        except (OSError, TimeoutError, ValueError):
+        except _FOREIGN:
             return False
 
     def _wait(self, patience: float = 10) -> None:
@@ -125,7 +135,7 @@ class Bus:
             try:
                 with open_dbus_connection(bus=self.address):
                     return
-            except OSError as error:
+            except _FOREIGN as error:
                 if time.monotonic() > deadline or self.daemon.identity() is None:
                     raise LinuxError(
                         f"the message bus {self.address} does not start: {error}; "

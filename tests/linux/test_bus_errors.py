@@ -1,0 +1,62 @@
+"""What the D-Bus library raises becomes an error of ours."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from jeepney import DBusErrorResponse, message_bus, new_error, new_method_call
+from jeepney.io.blocking import DBusConnection
+
+from abaca.errors import LinuxError
+from abaca.linux.bus import Bus, BusError
+from abaca.testing.libraries import exceptions_of, instance
+
+FOREIGN = [*exceptions_of("jeepney"), OSError, ConnectionResetError, TimeoutError, ValueError]
+
+
+@pytest.fixture(scope="module")
+def bus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
+    """A running one."""
+    made = Bus(tmp_path_factory.mktemp("bus"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+def made(cls: type[Exception]) -> Exception:
+    """One of them, whole: an answer of the bus says which error it is."""
+    if cls is not DBusErrorResponse:
+        return instance(cls)
+    asked = new_method_call(message_bus, "ListNames")
+    asked.header.serial = 7
+    return cls(new_error(asked, "org.example.Refused", "s", ("injected",)))
+
+
+def test_without_errors(bus: Bus) -> None:
+    """It answers, and the library was loaded when its classes were listed."""
+    assert bus.call(message_bus, "ListNames")
+    assert len({cls.__module__.partition(".")[0] for cls in FOREIGN}) > 1
+
+
+# The library leaves the socket to the garbage collector where the bus refuses it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("cls", FOREIGN)
+def test_each_is_an_error_of_ours(
+    bus: Bus, cls: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Raised in a call, while somebody is waited for, or at a start: no other class comes out."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise made(cls)
+
+    monkeypatch.setattr(DBusConnection, "send_and_get_reply", fail)
+    with pytest.raises(BusError):
+        bus.call(message_bus, "ListNames")
+    assert not bus.has("org.example.Nobody", within=0.1)
+    with pytest.raises(LinuxError, match="does not start"):
+        bus._wait(patience=0)
+    gc.collect()
