@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from abaca.demo import nfs
-from abaca.demo.topology import DIRECT_CIDR, UNDERLAY_HOST, VLAN_CIDR
+from abaca.demo.topology import DIRECT_CIDR, VLAN_CIDR
+from support.demo_config import demo_config
 from support.neutron.fault_proxy import Fault, FaultProxy
 from support.neutron.server import AGENT_HOST, NeutronServer, empty_database, installed
-from support.neutron.world import SERVICE_PROJECT, Cloud
+from support.neutron.world import Cloud, section
 
 pytestmark = [
     pytest.mark.dataplane,
@@ -30,54 +31,7 @@ pytestmark = [
 OUTAGE_SECONDS = float(os.environ.get("ABACA_TEST_OUTAGE_SECONDS", "0"))
 PORT, BEHIND = 9696, 9697
 """What Abaca asks is a proxy; Neutron is behind it."""
-ACCESS = f"""\
-network_plugin = neutron
-auth_type = none
-endpoint_override = http://127.0.0.1:{PORT}
-noauth_project_id = {SERVICE_PROJECT}
-owner_tag = abaca-test
-"""
-CONFIG = f"""\
-[DEFAULT]
-host = demo
-state_path = {{root}}/state
-listen_address = 127.0.0.1
-listen_port = 8786
-auth_strategy = builtin
-enabled_share_backends = cluster1, direct, vlan
-
-[cluster1]
-share_driver = linux
-driver_mode = flat_multi_svm
-network_config_group = flat1
-storage_path = {{root}}/cluster1
-bridge_mappings = flat:br-flat1
-
-[direct]
-share_driver = linux
-driver_mode = managed_multi_svm
-network_config_group = tenants
-storage_path = {{root}}/direct
-vxlan_local = {UNDERLAY_HOST}
-vxlan_device = br-under
-vxlan_peers = 172.30.0.201, 172.30.0.202
-
-[vlan]
-share_driver = linux
-driver_mode = managed_multi_svm
-network_config_group = tenants
-storage_path = {{root}}/vlan
-vlan_mappings = physnet1:br-vlan
-ovs_db = unix:{{root}}/ovs/db.sock
-
-[flat1]
-{ACCESS}
-network = lab-flat1
-
-[tenants]
-{ACCESS}
-binding_host = {AGENT_HOST}
-"""
+NEUTRON = f"http://127.0.0.1:{PORT}"
 OURS = "abaca-test:share-server"
 FLAT_CIDR = "10.10.0.0/24"
 FLAT_NETWORK = {
@@ -130,7 +84,11 @@ def beside(
 @pytest.fixture(scope="module")
 def site_config() -> str:
     """Backends whose addresses are Neutron's."""
-    return CONFIG
+    return demo_config(
+        *("cluster1", "direct", "vlan"),
+        flat1=section(NEUTRON, network="lab-flat1"),
+        tenants=section(NEUTRON, binding_host=AGENT_HOST),
+    )
 
 
 @pytest.fixture(scope="module")

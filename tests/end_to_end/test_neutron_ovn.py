@@ -14,9 +14,10 @@ from abaca.errors import LinuxError
 from abaca.linux.netns import ensure_namespace, remove_namespace
 from abaca.testing.databases import serving
 from abaca.testing.ovs import Switch
+from support.demo_config import demo_config
 from support.neutron import ovn
 from support.neutron.server import AGENT_HOST, Flavour, NeutronServer, installed, prepare
-from support.neutron.world import SERVICE_PROJECT, Cloud
+from support.neutron.world import Cloud, section
 
 pytestmark = [
     pytest.mark.dataplane,
@@ -32,31 +33,6 @@ VLAN = {
     "provider:physical_network": "physnet1",
     "provider:segmentation_id": 150,
 }
-CONFIG = f"""\
-[DEFAULT]
-host = demo
-state_path = {{root}}/state
-listen_address = 127.0.0.1
-listen_port = 8786
-auth_strategy = builtin
-enabled_share_backends = vlan
-
-[vlan]
-share_driver = linux
-driver_mode = managed_multi_svm
-network_config_group = tenants
-storage_path = {{root}}/vlan
-vlan_mappings = physnet1:br-vlan
-ovs_db = unix:{{root}}/ovs/db.sock
-
-[tenants]
-network_plugin = neutron
-auth_type = none
-endpoint_override = http://127.0.0.1:{PORT}
-noauth_project_id = {SERVICE_PROJECT}
-owner_tag = abaca-test
-bind_ports = false
-"""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +55,7 @@ def neutron(tmp_path_factory: pytest.TempPathFactory, database: str) -> NeutronS
 @pytest.fixture(scope="module")
 def site_config() -> str:
     """One backend, on the bridge that is OVN's way to the VLANs."""
-    return CONFIG
+    return demo_config("vlan", tenants=section(f"http://127.0.0.1:{PORT}", bind_ports=False))
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from abaca.demo import nfs
+from support.configuration import Options
+from support.demo_config import demo_config
 from support.neutron.server import NeutronServer, empty_database, installed
-from support.neutron.world import SERVICE_PROJECT, Cloud
+from support.neutron.world import Cloud, section
 
 pytestmark = [
     pytest.mark.dataplane,
@@ -23,65 +25,30 @@ pytestmark = [
 PORT = 9696
 OF_THE_HOST = {"pid", "namespace", "storage", "physical_network", "mac_address"}
 """Details for administrators, of how a server runs: Neutron gives it a MAC address, say."""
-CLUSTERS = """\
-[DEFAULT]
-host = demo
-state_path = {root}/state
-listen_address = 127.0.0.1
-listen_port = 8786
-auth_strategy = builtin
-enabled_share_backends = cluster1, cluster2
-default_share_network = lab-public
-share_server_idle_seconds = 1
 
-[cluster1]
-share_driver = linux
-driver_mode = flat_multi_svm
-network_config_group = flat1
-storage_path = {root}/cluster1
-bridge_mappings = flat:br-flat1
 
-[cluster2]
-share_driver = linux
-driver_mode = flat_multi_svm
-network_config_group = flat2
-storage_path = {root}/cluster2
-bridge_mappings = flat:br-flat2
-"""
-STANDALONE = f"""\
-{CLUSTERS}
-[flat1]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-allowed_ip_ranges = 10.10.0.10-10.10.0.99
-mtu = 1500
+def config(flat1: Options, flat2: Options) -> str:
+    """Two clusters, each on a network of its own, and no word of which in requests."""
+    default = {"default_share_network": "lab-public", "share_server_idle_seconds": 1}
+    return demo_config("cluster1", "cluster2", DEFAULT=default, flat1=flat1, flat2=flat2)
 
-[flat2]
-network_plugin = standalone
-gateway = 10.20.0.1
-mask = 24
-allowed_ip_ranges = 10.20.0.10-10.20.0.99
-mtu = 1500
-"""
-ACCESS = f"""\
-network_plugin = neutron
-auth_type = none
-endpoint_override = http://127.0.0.1:{PORT}
-noauth_project_id = {SERVICE_PROJECT}
-owner_tag = abaca-test
-"""
-NEUTRON = f"""\
-{CLUSTERS}
-[flat1]
-{ACCESS}
-network = lab-flat1
-subnet = lab-v4
 
-[flat2]
-{ACCESS}
-network = ID-OF-FLAT2
-"""
+def standalone(prefix: str) -> Options:
+    """A network of Abaca's own ledger."""
+    return {
+        "network_plugin": "standalone",
+        "gateway": f"{prefix}.1",
+        "mask": 24,
+        "allowed_ip_ranges": f"{prefix}.10-{prefix}.99",
+        "mtu": 1500,
+    }
+
+
+URL = f"http://127.0.0.1:{PORT}"
+STANDALONE = config(standalone("10.10.0"), standalone("10.20.0"))
+NEUTRON = config(
+    section(URL, network="lab-flat1", subnet="lab-v4"), section(URL, network="ID-OF-FLAT2")
+)
 
 
 @contextmanager

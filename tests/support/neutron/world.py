@@ -52,12 +52,24 @@ class TickingAdapter(HTTPAdapter):
         return response
 
 
-def values(url: str, **more: object) -> dict[str, object]:
-    """A section for a Neutron that trusts headers, of a deployment that nobody else is."""
+def access(url: str) -> dict[str, object]:
+    """How a section says that it is a Neutron that trusts headers."""
     return {
         "auth_type": "none",
         "endpoint_override": url,
         "noauth_project_id": SERVICE_PROJECT,
+    }
+
+
+def section(url: str, **more: object) -> dict[str, object]:
+    """The section of a configuration file, of the one deployment that there is."""
+    return {"network_plugin": "neutron", **access(url), "owner_tag": "abaca-test", **more}
+
+
+def values(url: str, **more: object) -> dict[str, object]:
+    """A section for a plugin alone, of a deployment that nobody else is."""
+    return {
+        **access(url),
         "noauth_roles": ROLES,
         "owner_tag": f"abaca-{uuid.uuid4().hex[:8]}",
         "binding_host": AGENT_HOST,
