@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from abaca.db.database import Database
 from abaca.db.engine import translated
-from abaca.errors import DatabaseUnavailable
+from abaca.errors import DatabaseFault, DatabaseUnavailable
 
 log = structlog.get_logger()
 WAIT_SECONDS = 300.0
@@ -50,7 +50,10 @@ def alone(db: Database, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]
         connection.execution_options(isolation_level="AUTOCOMMIT")
         while not _taken(connection, owner):
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable("another process is migrating the database")
+                raise DatabaseUnavailable(
+                    "another process is migrating the database; if none is, one was killed: "
+                    f"try again in {EXPIRY_SECONDS:.0f} s"
+                )
             time.sleep(LOOK_SECONDS)
     done = threading.Event()
     keeper = threading.Thread(target=_keep, args=(db, owner, done), daemon=True)
@@ -83,8 +86,10 @@ def _keep(db: Database, owner: str, done: threading.Event) -> None:
     while not done.wait(EXPIRY_SECONDS / 6):
         try:
             with db.write() as tx:
-                tx.execute(text(_RENEW), {"owner": owner, "seconds": EXPIRY_SECONDS})
-        except DatabaseUnavailable as error:
+                renewed = tx.execute(text(_RENEW), {"owner": owner, "seconds": EXPIRY_SECONDS})
+            if not renewed.rowcount:
+                log.warning("migration_guard_lost")
+        except (DatabaseUnavailable, DatabaseFault) as error:
             log.warning("migration_guard_not_renewed", error=str(error))
 
 
@@ -94,5 +99,5 @@ def _leave(db: Database, owner: str) -> None:
         with db.write() as tx:
             if tx.execute(text(_MINE), {"owner": owner}).scalar():
                 tx.execute(text(f"DROP TABLE {TABLE}"))
-    except DatabaseUnavailable as error:
+    except (DatabaseUnavailable, DatabaseFault) as error:
         log.warning("migration_guard_left", error=str(error))

@@ -23,6 +23,8 @@ _DELETED = " (deleted)"
 _LOOP_GET_STATUS64 = 0x4C05
 _LOOP_STATUS_BYTES = 232
 """``struct loop_info64``; it begins with device and inode of the file."""
+_DETACHED = {errno.ENOENT, errno.ENODEV, errno.ENXIO}
+"""Of a loop device that has just gone; any other error does not mean that it has."""
 
 
 class Image:
@@ -142,18 +144,25 @@ def detach(device: str) -> None:
 
 def _names(folder: Path, path: Path) -> bool:
     """False for most of a host's loop devices, without opening them."""
-    with suppress(OSError):
+    try:
         return (folder / "backing_file").read_text().rstrip("\n").endswith(path.name)
-    return False
+    except OSError as error:
+        if error.errno in _DETACHED:
+            return False
+        raise
 
 
 def _carries(device: str, file: os.stat_result) -> bool:
     """True if the loop device is attached to this file, whatever its path."""
     status = bytearray(_LOOP_STATUS_BYTES)
-    with suppress(OSError), Path(device).open("rb", 0) as opened:
-        fcntl.ioctl(opened, _LOOP_GET_STATUS64, status)
-        return struct.unpack_from("QQ", status) == (file.st_dev, file.st_ino)
-    return False
+    try:
+        with Path(device).open("rb", 0) as opened:
+            fcntl.ioctl(opened, _LOOP_GET_STATUS64, status)
+    except OSError as error:
+        if error.errno in _DETACHED:
+            return False
+        raise
+    return struct.unpack_from("QQ", status) == (file.st_dev, file.st_ino)
 
 
 def _device_size(device: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_interface
@@ -26,6 +25,7 @@ from abaca.drivers.driver import (
 from abaca.drivers.fabric import HostFabric
 from abaca.drivers.linux import nfs, oddities, server, storage, wires
 from abaca.drivers.linux.discard import Discard, place_of
+from abaca.drivers.linux.failures import translated
 from abaca.drivers.linux.layout import (
     LOCKS,
     SINGLE,
@@ -39,23 +39,13 @@ from abaca.drivers.linux.network import wanted_network
 from abaca.drivers.linux.options import OPTIONS, LinuxOptions, faults, parse
 from abaca.drivers.linux.prepare import check_programs, lacking
 from abaca.drivers.linux.share import Shares
-from abaca.errors import (
-    BackendUnavailable,
-    CommandFailed,
-    ConfigError,
-    DriverError,
-    LinuxError,
-    StorageFull,
-)
-from abaca.linux.bus import BusError
+from abaca.errors import ConfigError, DriverError
 from abaca.linux.fabric import LinuxFabric
 from abaca.linux.links import IPAddress
-from abaca.linux.lock import LockTimeout, locked
+from abaca.linux.lock import locked
 from abaca.modes import DriverMode
 from abaca.network.helper import FlatHelper, ManagedHelper
 from abaca.network.plugin import Segment
-
-_TIMED_OUT = 124
 
 
 class LinuxDriver:
@@ -99,7 +89,7 @@ class LinuxDriver:
     @classmethod
     def findings(cls, section: str, values: Mapping[str, object], mode: DriverMode) -> list[str]:
         """What `start` would refuse, on this host and in this network namespace."""
-        with _translated():
+        with translated():
             lines = lacking(parse(values), mode)
             if mode.has_share_servers:
                 lines += LinuxFabric(wires.parse(values, "check")).probe()
@@ -118,7 +108,7 @@ class LinuxDriver:
         Share servers are brought back by `ensure_server`: only the manager
         knows whether their addresses are still theirs.
         """
-        with _translated():
+        with translated():
             check_programs(self._options, self._host.mode)
             self._layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._fabric is not None:
@@ -133,14 +123,14 @@ class LinuxDriver:
 
     def pools(self) -> list[Pool]:
         """The one pool of the backend."""
-        with _translated():
+        with translated():
             return [storage.pool(self._layout, self._options, self._host.backend)]
 
     def ensure_server(self, item: Server, network: FlatHelper | ManagedHelper) -> Mapping[str, str]:
         """The server exists on the helper's interfaces, with all its shares, and serves."""
         wanted = wanted_network(self._host.mode, network)
         place = self._layout.place(item.key)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             server.ensure(place, self._options, self._wires, wanted)
             place.left_path.unlink(missing_ok=True)
             return server.details(place, self._options)
@@ -149,7 +139,7 @@ class LinuxDriver:
         """Those of the interfaces of a share server that this deployment made and left."""
         del options
         place = self._layout.place(item.key)
-        with _translated():
+        with translated():
             network = load(place.network_path, NetworkRecord)
         if network is None or item.key in {SINGLE, LOCKS}:
             raise DriverError(f"there is no share server {item.key} on this host")
@@ -158,20 +148,20 @@ class LinuxDriver:
     def leave_server(self, item: Server) -> None:
         """It stays as it runs; the inventory does not show it until it is adopted."""
         place = self._layout.place(item.key)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             if place.exists:
                 place.left_path.touch()
 
     def remove_server(self, item: Server) -> None:
         """The server is gone with all that was made for it."""
         place = self._layout.place(item.key)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             server.remove(place, self._options, self._fabric)
 
     def ensure_share(self, share: Share, source: Snapshot | None) -> list[ExportLocation]:
         """The share exists, with its quota, and is exported with the rules that it had."""
         place = self._place(share)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._serving(place)
             self._shares(place).ensure(share, source)
             return self._locations(place, share)
@@ -179,20 +169,20 @@ class LinuxDriver:
     def remove_share(self, share: Share) -> None:
         """The share is gone, with its data and export."""
         place = self._place(share)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._shares(place).remove(share)
             self._retire(place)
 
     def resize_share(self, share: Share) -> None:
         """The quota is ``share.size_gib``."""
         place = self._place(share)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._shares(place).resize(share)
 
     def transfer_share(self, share: Share) -> None:
         """It is in the image of ``share.project_id``, with its snapshots; clients mount it anew."""
         place = self._place(share)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._serving(place)
             self._shares(place).transfer(share)
 
@@ -203,40 +193,40 @@ class LinuxDriver:
             Rule(network=str(rule.network), writes=rule.level is AccessLevel.READ_WRITE)
             for rule in rules
         )
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._serving(place)
             self._shares(place).apply(share, wanted)
 
     def ensure_snapshot(self, snapshot: Snapshot) -> None:
         """The snapshot exists."""
         place = self._place(snapshot.share)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._shares(place).snapshot(snapshot)
 
     def remove_snapshot(self, snapshot: Snapshot) -> None:
         """The snapshot is gone."""
         place = self._place(snapshot.share)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._shares(place).remove_snapshot(snapshot)
             self._retire(place)
 
     def revert_share(self, snapshot: Snapshot) -> None:
         """The share has the snapshot's content; its clients must mount it anew."""
         place = self._place(snapshot.share)
-        with _translated(), self._operation(place):
+        with translated(), self._operation(place):
             self._serving(place)
             self._shares(place).revert(snapshot)
 
     def check_server(self, item: Server | None) -> bool:
         """True if the server's parts are there and its NFS server answers."""
         place = self._layout.place(None if item is None else item.key)
-        with _translated():
+        with translated():
             idle = place.netns is None and not place.projects()
             return idle or server.serves(place, self._options)
 
     def inventory(self) -> Inventory:
         """What exists for this backend, whole or in part."""
-        with _translated():
+        with translated():
             places = [place for place in self._layout.places() if not place.left_path.exists()]
             return Inventory(
                 servers=frozenset(place.key for place in places if place.netns is not None),
@@ -246,13 +236,13 @@ class LinuxDriver:
 
     def oddities(self) -> list[Oddity]:
         """Where this host and the records differ, in what holds the data and in what serves it."""
-        with _translated():
+        with translated():
             return oddities.oddities(self._layout, self._options, self._fabric)
 
     def discard(self, oddity: Oddity) -> bool:
         """A part of no server, or of none of its records, is gone."""
         parts = Discard(layout=self._layout, options=self._options, fabric=self._fabric)
-        with _translated():
+        with translated():
             if oddity.of is None:
                 return parts.part(oddity)
             with self._operation(place_of(self._layout, oddity)):
@@ -326,24 +316,3 @@ class LinuxDriver:
             yield
             if not place.exists:
                 place.lock.unlink(missing_ok=True)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Only DriverError leaves the driver."""
-    try:
-        yield
-    except (LockTimeout, BusError) as error:
-        raise BackendUnavailable(str(error)) from error
-    except CommandFailed as error:
-        if "No space left on device" in error.output:
-            raise StorageFull(str(error)) from error
-        if error.code == _TIMED_OUT:
-            raise BackendUnavailable(str(error)) from error
-        raise DriverError(str(error)) from error
-    except LinuxError as error:
-        raise DriverError(str(error)) from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StorageFull(str(error)) from error
-        raise DriverError(str(error)) from error
