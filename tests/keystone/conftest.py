@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.keystone.cloud import PASSWORD, Cloud, cloud_of
-from support.keystone.server import keystone_server
+from support.keystone.server import keystone_server, running
 from support.neutron.server import Flavour, NeutronServer
 from support.nova.server import NovaServer, nova_server
 
@@ -32,6 +32,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     folder = tmp_path_factory.mktemp("cloud")
     with keystone_server(folder) as keystone, cloud_of(keystone, folder) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def brief(cloud: Cloud) -> Iterator[str]:
+    """Where the same people log in, and get tokens that last seconds; knows the catalog of now."""
+    with running(cloud.keystone.folder, seconds=4) as root:
+        yield f"{root}/v3"
 
 
 def tokens(cloud: Cloud, user: str) -> str:

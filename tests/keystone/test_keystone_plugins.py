@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from sqlalchemy import event
 
 from abaca.db.database import Database
+from abaca.errors import NetworkUnavailable
 from abaca.modes import DriverMode
 from abaca.network.nova import NovaPlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
@@ -41,18 +43,99 @@ def credentials(cloud: Cloud, **others: object) -> dict[str, object]:
     }
 
 
-def test_a_life_with_a_password(cloud: Cloud, nova: NovaServer, database: Database) -> None:
-    """Nova is found in the catalog; addresses are taken and given back, also after revocation."""
-    plugin = plugin_on(database, credentials(cloud), DriverMode.MANAGED)
-    project = nova.sql("SELECT project_id FROM networks WHERE uuid = ?", VLAN)[0][0]
-    subnet = SubnetRef(key="share-net", project_id=project, net_id=VLAN)
-    claim = Claim(owner="server1", label=Label.USER, subnet=subnet.key, index=0)
-    found = plugin.allocate(subnet, [claim], host="host1")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """Tenants' VLAN in nova, and a section that is yet to be understood."""
+
+    cloud: Cloud
+    nova: NovaServer
+    database: Database
+
+    @property
+    def subnet(self) -> SubnetRef:
+        """Of the project that the VLAN is of."""
+        project = self.nova.sql("SELECT project_id FROM networks WHERE uuid = ?", VLAN)[0][0]
+        return SubnetRef(key="share-net", project_id=project, net_id=VLAN)
+
+    def plugin(self, **others: object) -> NovaPlugin:
+        """An instance as the manager makes it."""
+        return plugin_on(self.database, credentials(self.cloud, **others), DriverMode.MANAGED)
+
+    def left(self) -> list[str]:
+        """What share servers have."""
+        return left_in(self.nova, self.database)
+
+
+@pytest.fixture
+def scene(cloud: Cloud, nova: NovaServer, database: Database) -> Scene:
+    """Nothing is allocated."""
+    made = Scene(cloud=cloud, nova=nova, database=database)
+    assert made.left() == []
+    return made
+
+
+CLAIM = Claim(owner="server1", label=Label.USER, subnet="share-net", index=0)
+
+
+def token_of(plugin: NovaPlugin) -> str:
+    """The one that the plugin has now."""
+    return str(plugin._api._adapter.session.get_token())
+
+
+@pytest.mark.parametrize("kind", ["password", "application credential"])
+def test_a_life(scene: Scene, kind: str) -> None:
+    """Nova is found in the catalog; whenever its token is revoked, the plugin gets another."""
+    more = {} if kind == "password" else scene.cloud.application_credential("operator")[0]
+    plugin = scene.plugin(**more)
+    found = plugin.allocate(scene.subnet, [CLAIM], host="host1")
+    used = set()
+    for verb in (
+        plugin.status,
+        lambda: plugin.check(found),
+        lambda: plugin.allocate(scene.subnet, [CLAIM], host="host1"),
+        lambda: plugin.release([CLAIM]),
+    ):
+        token = token_of(plugin)
+        scene.cloud.revoke(token)
+        used.add(token)
+        verb()
+    assert len(used) == 4
+    assert scene.left() == []
+
+
+def test_an_expired_token(scene: Scene, brief: str) -> None:
+    """Tokens that last seconds, and a plugin that lives longer: it gets another."""
+    plugin = scene.plugin(auth_url=brief)
+    found = plugin.allocate(scene.subnet, [CLAIM], host="host1")
+    token = scene.cloud.expire(plugin._api._adapter.session)
     plugin.check(found)
-    token = plugin._api._adapter.session.get_token()
-    cloud.keystone.admin.delete("/auth/tokens", headers={"X-Subject-Token": token})
-    plugin.release([claim])
-    assert left_in(nova, database) == []
+    assert token_of(plugin) != token
+    plugin.release([CLAIM])
+    assert scene.left() == []
+
+
+def test_a_deleted_application_credential(scene: Scene) -> None:
+    """Work waits, and says what to write; with good credentials the same address is given back."""
+    more, where = scene.cloud.application_credential("operator")
+    plugin = scene.plugin(**more)
+    (found,) = plugin.allocate(scene.subnet, [CLAIM], host="host1")
+    scene.cloud.session("operator").delete(where)
+    for verb in (
+        plugin.status,
+        lambda: plugin.check([found]),
+        lambda: plugin.allocate(scene.subnet, [CLAIM], host="host1"),
+        lambda: plugin.release([CLAIM]),
+    ):
+        with pytest.raises(NetworkUnavailable, match="Application Credential") as told:
+            verb()
+        assert "write an auth_url, and an application_credential_id" in str(told.value)
+        assert str(more["application_credential_secret"]) not in str(told.value)
+    assert scene.left()
+    scene.plugin().release([CLAIM])
+    assert scene.left() == []
+    (line,) = NovaPlugin.findings("net1", credentials(scene.cloud, **more), DriverMode.MANAGED)
+    assert line.startswith("[net1] ")
+    assert "application_credential_id" in line
 
 
 def test_findings(cloud: Cloud, nova: NovaServer) -> None:

@@ -14,6 +14,7 @@ from abaca.errors import (
     NetworkNotFound,
     NetworkUnavailable,
 )
+from abaca.network import credentials
 
 
 class MacTaken(AllocationConflict):
@@ -54,7 +55,7 @@ STATUSES: dict[int, type[NetworkError]] = {
     429: NetworkUnavailable,
 }
 ADVICE = {
-    401: "Neutron refuses the credentials",
+    401: credentials.REFUSED,
     403: "the configured user lacks a right; give it the role that Neutron's policy asks for",
 }
 
@@ -86,7 +87,8 @@ def translated() -> Iterator[None]:
         status = getattr(error, "http_status", None) or getattr(error, "status_code", None)
         if isinstance(status, int) and status in ADVICE:
             raise refusal(status, "", _said(error)) from error
-        raise cls(f"Neutron: {_said(error)}") from error
+        advice = credentials.ADVICE.get(status or 0, "")
+        raise cls(f"Neutron: {f'{advice}: ' if advice else ''}{_said(error)}") from error
 
 
 def _said(error: Exception) -> str:

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,37 @@ class Cloud:
         if user == "admin":
             password = ADMIN_PASSWORD
         return Session(auth=login(self.keystone.url, user, password, project))
+
+    def application_credential(self, user: str) -> tuple[dict[str, object], str]:
+        """A new one: what a network section says of it, and where Keystone has it."""
+        session = self.session(user)
+        base = f"{self.keystone.url}/users/{session.get_user_id()}/application_credentials"
+        body = {"application_credential": {"name": uuid.uuid4().hex}}
+        made = session.post(base, json=body).json()["application_credential"]
+        options: dict[str, object] = {
+            "auth_type": "v3applicationcredential",
+            "application_credential_id": made["id"],
+            "application_credential_secret": made["secret"],
+        }
+        return options, f"{base}/{made['id']}"
+
+    def revoke(self, token: str) -> None:
+        """The token is good for nothing any more."""
+        self.keystone.admin.delete("/auth/tokens", headers={"X-Subject-Token": token})
+
+    def expire(self, session: Any) -> str:
+        """Wait until a brief token has expired, which its session, with a slow clock, trusts.
+
+        The token. Without that a session asks for another half a minute before.
+        """
+        token = str(session.get_token())
+        session.auth.auth_ref._data["token"]["expires_at"] = "2999-01-01T00:00:00.000000Z"
+        end = time.monotonic() + 30
+        while self.status(token) != HTTPStatus.UNAUTHORIZED:
+            assert time.monotonic() < end, "the token does not expire"
+            time.sleep(0.3)
+        assert session.get_token() == token
+        return token
 
     def status(self, token: str | None, path: str = "/v2/shares", **headers: str) -> int:
         """How Abaca answers a request with that token."""
