@@ -39,8 +39,11 @@ def show_sample() -> None:
 @click.option(
     "--offline", is_flag=True, help="Look at the files only: not at this host, nor elsewhere."
 )
+@click.option(
+    "--api-only", is_flag=True, help="For `abaca api` alone, so that no backend is missing."
+)
 @click.pass_context
-def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
+def check(ctx: click.Context, files: Files, *, offline: bool, api_only: bool) -> None:
     """Say what a configuration means, and what is wrong with it, without starting anything.
 
     A database server that it names is asked whether it answers.
@@ -52,7 +55,7 @@ def check(ctx: click.Context, files: Files, *, offline: bool) -> None:
     what to write. Networks that run out of addresses are warned of.
     """
     try:
-        found = files.load(need_backends=True)
+        found = files.load(need_backends=not api_only)
         _ask_database(found)
     except ConfigError as error:
         _refuse(ctx, error.faults)
