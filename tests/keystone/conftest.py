@@ -6,23 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.keystone.cloud import PASSWORD, Cloud, cloud_of
+from support.configuration import text_of
+from support.keystone.cloud import Cloud, authtoken, cloud_of
 from support.keystone.server import keystone_server, running
 from support.neutron.server import Flavour, NeutronServer
 from support.nova.server import NovaServer, nova_server
 
-TOKENS = """
-[keystone_authtoken]
-auth_type = password
-auth_url = {url}
-www_authenticate_uri = {url}
-username = {user}
-password = {password}
-project_name = services
-user_domain_name = Default
-project_domain_name = Default
-token_cache_time = -1
-"""
 NO_ROUTERS = "segments"
 
 
@@ -43,7 +32,8 @@ def brief(cloud: Cloud) -> Iterator[str]:
 
 def tokens(cloud: Cloud, user: str) -> str:
     """The part of a service's configuration that says where tokens are checked, every time."""
-    return TOKENS.format(url=cloud.keystone.url, user=user, password=PASSWORD)
+    options = {**authtoken(cloud.keystone.url, user), "token_cache_time": -1}
+    return "\n" + text_of({"keystone_authtoken": options})
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from support.keystone.cloud import PASSWORD, Cloud
+from support.command import abaca
+from support.configuration import FLAT, MANAGED, configuration
+from support.keystone.cloud import PASSWORD, Cloud, authtoken, credentials
 from support.neutron.server import NeutronServer
 from support.nova.server import NovaServer
 
@@ -18,51 +18,6 @@ pytestmark = [
     # Of what keystonemiddleware imports.
     pytest.mark.filterwarnings("ignore:'cgi' is deprecated:DeprecationWarning"),
 ]
-CONFIG = """
-[DEFAULT]
-state_path = {folder}/state
-auth_strategy = keystone
-enabled_share_backends = one, two
-[keystone_authtoken]
-auth_type = password
-auth_url = {keystone}
-www_authenticate_uri = {keystone}
-username = {user}
-password = {password}
-project_name = {project}
-user_domain_name = Default
-project_domain_name = Default
-[one]
-share_driver = fake
-driver_mode = managed_multi_svm
-network_config_group = neutron1
-[two]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = nova1
-[neutron1]
-network_plugin = neutron
-auth_url = {keystone}
-username = operator
-password = {neutron_password}
-project_name = services
-owner_tag = one
-[nova1]
-network_plugin = nova
-auth_url = {keystone}
-username = operator
-password = {password}
-project_name = services
-network = {label}
-"""
-OPTIONS: dict[str, object] = {
-    "auth_type": "password",
-    "username": "abaca",
-    "password": PASSWORD,
-    "project_name": "services",
-    "user_domain_name": "Default",
-    "project_domain_name": "Default",
-}
 WRONG: list[tuple[dict[str, object], str]] = [
     ({"password": "wrong"}, "username, password, project_name: Keystone refuses them"),
     ({"project_name": "nowhere"}, "username, password, project_name: Keystone refuses them"),
@@ -78,7 +33,7 @@ def findings(cloud: Cloud, **values: object) -> list[str]:
     """Of a service with these options."""
     from abaca.api.auth.keystone import Keystone  # noqa: PLC0415 - warns when it is imported
 
-    return Keystone({**OPTIONS, "auth_url": cloud.keystone.url, **values}).findings()
+    return Keystone({**authtoken(cloud.keystone.url), **values}).findings()
 
 
 @pytest.mark.parametrize(("change", "text"), WRONG, ids=lambda item: str(item)[:50])
@@ -103,24 +58,25 @@ def test_every_service_is_asked(
     """The command has one line for each, and exit code 1; none, and 0, when all is well."""
     assert neutron.url
     assert nova.url
-    file = tmp_path / "abaca.conf"
-    good = {"user": "abaca", "project": "services", "neutron_password": PASSWORD, "label": "flat"}
-    bad = {"user": "alice", "project": "red", "neutron_password": "wrong", "label": "gone"}
-    argv = [str(Path(sys.executable).with_name("abaca")), "config", "check", "--config-file"]
+    url = cloud.keystone.url
+    backends = {
+        "one": {**MANAGED, "network_config_group": "neutron1"},
+        "two": {**FLAT, "network_config_group": "nova1"},
+    }
 
-    def check(**values: str) -> tuple[int, list[str]]:
-        text = CONFIG.format(
-            folder=tmp_path, keystone=cloud.keystone.url, password=PASSWORD, **values
+    def check(code: int, *, user: str, project: str, password: str, label: str) -> list[str]:
+        file = configuration(
+            tmp_path,
+            backends,
+            DEFAULT={"auth_strategy": "keystone"},
+            keystone_authtoken=authtoken(url, user, project),
+            neutron1=credentials(url, network_plugin="neutron", owner_tag="one", password=password),
+            nova1=credentials(url, network_plugin="nova", network=label),
         )
-        file.write_text(text)
-        done = subprocess.run(
-            [*argv, str(file)], capture_output=True, text=True, timeout=120, check=False
-        )
-        return done.returncode, done.stderr.splitlines()
+        return abaca("config", "check", "--config-file", str(file), code=code).stderr.splitlines()
 
-    assert check(**good) == (0, [])
-    code, lines = check(**bad)
-    assert code == 1
+    assert check(0, user="abaca", project="services", password=PASSWORD, label="flat") == []
+    lines = check(1, user="alice", project="red", password="wrong", label="gone")
     sections = ("[keystone_authtoken] ", "[neutron1] ", "[nova1] ", "3 faults")
     assert len(lines) == len(sections)
     assert all(line.startswith(section) for line, section in zip(lines, sections, strict=True))

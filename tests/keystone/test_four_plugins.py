@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -13,77 +12,26 @@ import pytest
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 
-from support.keystone.cloud import PASSWORD, Cloud
+from abaca.testing.wait import until
+from support.configuration import FLAT, MANAGED, NET, Options, configuration
+from support.keystone.cloud import Cloud, authtoken, credentials
 from support.neutron.server import AGENT_HOST, NeutronServer
 from support.nova.server import VLAN, NovaServer
 from support.serving import serving
 
 pytestmark = [pytest.mark.xdist_group("keystone"), pytest.mark.timeout(300)]
-CONFIG = """
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-listen_port = 0
-auth_strategy = keystone
-enabled_share_backends = alone, tenants, lab, old
-report_seconds = 1
-share_server_idle_seconds = 1
-supervise_seconds = 1
-[keystone_authtoken]
-auth_type = password
-auth_url = {keystone}
-www_authenticate_uri = {keystone}
-username = abaca
-password = {password}
-project_name = services
-user_domain_name = Default
-project_domain_name = Default
-[alone]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = flat1
-[tenants]
-share_driver = fake
-driver_mode = managed_multi_svm
-network_config_group = neutron1
-[lab]
-share_driver = fake
-driver_mode = flat_multi_svm
-network_config_group = neutron2
-[old]
-share_driver = fake
-driver_mode = managed_multi_svm
-network_config_group = nova1
-availability_zone = old
-[flat1]
-network_plugin = standalone
-gateway = 10.10.0.1
-mask = 24
-allowed_ip_ranges = 10.10.0.10-10.10.0.99
-[neutron1]
-network_plugin = neutron
-auth_url = {keystone}
-username = operator
-password = {password}
-project_name = services
-owner_tag = one
-binding_host = {binding_host}
-[neutron2]
-network_plugin = neutron
-auth_url = {keystone}
-username = bob
-password = {password}
-project_name = blue
-owner_tag = two
-network = four-lab
-[nova1]
-network_plugin = nova
-auth_url = {keystone}
-username = operator
-password = {password}
-project_name = services
-physical_network = phys1
-"""
+BACKENDS: dict[str, Options] = {
+    "alone": {**FLAT, "network_config_group": "flat1"},
+    "tenants": {**MANAGED, "network_config_group": "neutron1"},
+    "lab": {**FLAT, "network_config_group": "neutron2"},
+    "old": {**MANAGED, "network_config_group": "nova1", "availability_zone": "old"},
+}
+DEFAULT: Options = {
+    "auth_strategy": "keystone",
+    "report_seconds": 1,
+    "share_server_idle_seconds": 1,
+    "supervise_seconds": 1,
+}
 CIDRS = {
     "alone": "10.10.0.0/24",
     "tenants": "192.168.41.0/24",
@@ -91,6 +39,7 @@ CIDRS = {
     "old": "10.60.0.0/27",
 }
 NEWEST = "2.78"
+SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,32 +81,35 @@ class Site:
         return list(self.neutron("operator").get("/ports", params=query).json()["ports"])
 
 
+def networks(keystone: str) -> dict[str, Options]:
+    """The network sections of the backends."""
+    operator, bob = credentials(keystone), credentials(keystone, "bob", "blue")
+    neutron = {"network_plugin": "neutron"}
+    return {
+        "flat1": {**NET, "allowed_ip_ranges": "10.10.0.10-10.10.0.99"},
+        "neutron1": {**neutron, **operator, "owner_tag": "one", "binding_host": AGENT_HOST},
+        "neutron2": {**neutron, **bob, "owner_tag": "two", "network": "four-lab"},
+        "nova1": {"network_plugin": "nova", **operator, "physical_network": "phys1"},
+    }
+
+
 @pytest.fixture
 def site(cloud: Cloud, neutron: NeutronServer, nova: NovaServer, tmp_path: Path) -> Iterator[Site]:
     """Running, with bob's network for all servers of one backend, and a type per backend."""
-    text = CONFIG.format(
-        folder=tmp_path,
-        keystone=cloud.keystone.url,
-        password=PASSWORD,
-        binding_host=AGENT_HOST,
-    )
     project = nova.sql("SELECT project_id FROM networks WHERE uuid = ?", VLAN)[0][0]
     nova.sql("UPDATE networks SET project_id = ? WHERE uuid = ?", cloud.projects["red"], VLAN)
-    file = tmp_path / "abaca.conf"
-    file.write_text(text)
+    file = configuration(
+        tmp_path,
+        BACKENDS,
+        DEFAULT=DEFAULT,
+        keystone_authtoken=authtoken(cloud.keystone.url),
+        **networks(cloud.keystone.url),
+    )
     made = Site(cloud=cloud, url="", neutron_url=neutron.url)
     made.network("bob", "four-lab", CIDRS["lab"])
     with serving(file, tmp_path / "abaca.log") as (url, _):
         yield Site(cloud=cloud, url=url, neutron_url=neutron.url)
     nova.sql("UPDATE networks SET project_id = ? WHERE uuid = ?", project, VLAN)
-
-
-def until(found: Callable[[], object], what: str) -> None:
-    """Wait for it."""
-    end = time.monotonic() + 60
-    while not found():
-        assert time.monotonic() < end, what
-        time.sleep(0.3)
 
 
 def share_on(site: Site, backend: str, network_id: str) -> str:
@@ -191,7 +143,7 @@ def test_one_share_network_on_four_backends(site: Site, nova: NovaServer) -> Non
     site.call("alice", "POST", f"{path}/subnets", {"share-network-subnet": body})
 
     shares = {backend: share_on(site, backend, network["id"]) for backend in CIDRS}
-    until(lambda: available(site, shares), "the shares are not available")
+    until(lambda: available(site, shares), "the shares are available", seconds=SECONDS)
 
     servers = {
         item["host"].partition("@")[2]: item
@@ -215,7 +167,8 @@ def test_one_share_network_on_four_backends(site: Site, nova: NovaServer) -> Non
         site.call("alice", "DELETE", f"/shares/{share}")
     until(
         lambda: not site.call("admin", "GET", "/share-servers")["share_servers"],
-        "the share servers stay",
+        "the share servers go",
+        seconds=SECONDS,
     )
     assert not site.ports("one")
     assert not site.ports("two")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,11 +18,12 @@ from typing import Any
 
 from keystoneauth1.session import Session
 
+from support.command import BIN
+from support.configuration import SINGLE, configuration
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.keystone.server import ADMIN_PASSWORD, REGION, KeystoneServer, login
 from support.serving import serving
 
-BIN = Path(sys.executable).parent
 PASSWORD = "correct horse"
 SECONDS = 120
 PEOPLE = {
@@ -37,28 +37,25 @@ PEOPLE = {
 }
 """User: project and role."""
 TYPES = ("sharev2", "shared-file-system", "share")
-CONFIG = """
-[DEFAULT]
-host = node1
-state_path = {folder}/state
-listen_port = 0
-auth_strategy = keystone
-enabled_share_backends = site
-report_seconds = 1
-[keystone_authtoken]
-auth_type = password
-auth_url = {keystone}
-www_authenticate_uri = {keystone}
-username = abaca
-password = {password}
-project_name = services
-user_domain_name = Default
-project_domain_name = Default
-service_token_roles_required = true
-[site]
-share_driver = fake
-driver_mode = single_svm
-"""
+
+
+def credentials(
+    url: str, user: str = "operator", project: str = "services", **more: object
+) -> dict[str, object]:
+    """Options by which a section logs in to Keystone, and more of them."""
+    mine = {"auth_url": url, "username": user, "password": PASSWORD, "project_name": project}
+    return {**mine, **more}
+
+
+def authtoken(url: str, user: str = "abaca", project: str = "services") -> dict[str, object]:
+    """Section ``keystone_authtoken`` of a service that is this user."""
+    return {
+        **credentials(url, user, project),
+        "auth_type": "password",
+        "www_authenticate_uri": url,
+        "user_domain_name": "Default",
+        "project_domain_name": "Default",
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +164,12 @@ def cloud_of(keystone: KeystoneServer, folder: Path) -> Iterator[Cloud]:
     with fault_proxy(keystone.url) as proxy:
         # Services ask at the internal endpoint, which for them is the proxy.
         keystone.serve("identity", "keystone", public=keystone.url, internal=proxy.url)
-        file = folder / "abaca.conf"
-        file.write_text(CONFIG.format(folder=folder, keystone=proxy.url, password=PASSWORD))
+        file = configuration(
+            folder,
+            {"site": SINGLE},
+            DEFAULT={"auth_strategy": "keystone", "report_seconds": 1},
+            keystone_authtoken={**authtoken(proxy.url), "service_token_roles_required": True},
+        )
         with serving(file, folder / "abaca.log") as (url, _):
             for kind in TYPES:
                 keystone.serve(kind, f"abaca-{kind}", public=f"{url}/v2")
