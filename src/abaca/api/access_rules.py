@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaca.api.bodies import Body, Key, string_map, text
-from abaca.api.fields import Field, View
+from abaca.api.fields import Always, Field, View
 from abaca.api.lists import literal_filter
 from abaca.api.microversion import V
 from abaca.api.policy import MEMBER, READER, Rule
@@ -43,7 +43,7 @@ VIEW: View[AccessRule] = View(
         Field("state", _old_state, until=V(2, 27), in_summary=True),
         Field("state", lambda rule: str(rule.state), since=V(2, 28), in_summary=True),
         # Only CephX has keys.
-        Field("access_key", lambda _: None, since=V(2, 21), in_summary=True),
+        Field("access_key", Always(None), since=V(2, 21), in_summary=True),
         Field("created_at", lambda rule: rule.created_at, since=V(2, 33), in_summary=True),
         Field("updated_at", lambda rule: rule.updated_at, since=V(2, 33), in_summary=True),
         Field("metadata", lambda rule: dict(rule.metadata), since=OWN_SINCE, in_summary=True),

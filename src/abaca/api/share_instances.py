@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abaca.api.bodies import Body, Key, one_of
-from abaca.api.fields import Field, View
+from abaca.api.fields import Always, Field, View
 from abaca.api.microversion import V
 from abaca.api.paging import page
 from abaca.api.policy import ADMIN, Rule
@@ -62,9 +62,9 @@ VIEW: View[Shown] = View(
             lambda s: str(s.share.instance.access_rules_status),
             since=V(2, 28),
         ),
-        Field("replica_state", lambda _: None, since=V(2, 11)),
+        Field("replica_state", Always(None), since=V(2, 11)),
         Field("share_type_id", lambda s: s.share.share_type_id, since=V(2, 22)),
-        Field("cast_rules_to_readonly", lambda _: False, since=V(2, 30)),
+        Field("cast_rules_to_readonly", Always(False), since=V(2, 30)),
         Field("updated_at", lambda s: s.share.instance.updated_at, since=V(2, 71)),
         Field("progress", lambda s: s.share.instance.progress, since=V(2, 54)),
     ),

@@ -13,7 +13,7 @@ from typing import Any
 
 from abaca.api import share_network_subnets as subnets
 from abaca.api.bodies import Body, Check, Key, boolean, text
-from abaca.api.fields import Field, View
+from abaca.api.fields import Always, Field, View
 from abaca.api.microversion import MIN, V
 from abaca.api.paging import page
 from abaca.api.policy import ADMIN, MEMBER, READER, Rule
@@ -78,8 +78,8 @@ VIEW: View[Shown] = View(
         Field("share_network_subnets", lambda s: s.subnets, since=subnets.SINCE),
         Field("status", lambda s: str(s.network.status), since=V(2, 63)),
         # No backend takes new security services on networks in use.
-        Field("security_service_update_support", lambda _: False, since=V(2, 63)),
-        Field("network_allocation_update_support", lambda _: True, since=V(2, 70)),
+        Field("security_service_update_support", Always(False), since=V(2, 63)),
+        Field("network_allocation_update_support", Always(True), since=V(2, 70)),
     ),
     id=lambda s: s.network.id,
     project=lambda s: s.network.project_id,

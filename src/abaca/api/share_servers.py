@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from abaca.api.bodies import Body, Key, boolean, mapping, one_of, text
-from abaca.api.fields import Field, View
+from abaca.api.fields import Always, Field, View
 from abaca.api.microversion import V
 from abaca.api.paging import page
 from abaca.api.policy import ADMIN, Rule
@@ -56,10 +56,10 @@ _SUMMARY: tuple[Field[Shown], ...] = (
         until=V(2, 69),
     ),
     Field("share_network_subnet_ids", lambda s: list(s.subnet_ids), since=SEVERAL_SINCE),
-    Field("network_allocation_update_support", lambda _: True, since=SEVERAL_SINCE),
-    Field("task_state", lambda _: None, since=V(2, 57)),
-    Field("source_share_server_id", lambda _: None, since=V(2, 57)),
-    Field("security_service_update_support", lambda _: False, since=V(2, 63)),
+    Field("network_allocation_update_support", Always(True), since=SEVERAL_SINCE),
+    Field("task_state", Always(None), since=V(2, 57)),
+    Field("source_share_server_id", Always(None), since=V(2, 57)),
+    Field("security_service_update_support", Always(False), since=V(2, 63)),
 )
 LISTED: View[Shown] = View("share_server", "share_servers", _SUMMARY, id=lambda s: s.server.id)
 VIEW: View[Shown] = View(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaca.api.bodies import Body, Key, boolean, text
-from abaca.api.fields import Field, View
+from abaca.api.fields import Always, Field, View
 from abaca.api.lists import listed_project
 from abaca.api.microversion import V
 from abaca.api.paging import page
@@ -28,12 +28,12 @@ VIEW: View[ShareTransfer] = View(
     (
         Field("id", lambda t: t.id, in_summary=True),
         Field("name", lambda t: t.name, in_summary=True),
-        Field("resource_type", lambda _: _KIND, in_summary=True),
+        Field("resource_type", Always(_KIND), in_summary=True),
         Field("resource_id", lambda t: t.share_id, in_summary=True),
         Field("source_project_id", lambda t: t.project_id),
         # Once it is taken up it is no more.
-        Field("destination_project_id", lambda _: None),
-        Field("accepted", lambda _: False),
+        Field("destination_project_id", Always(None)),
+        Field("accepted", Always(False)),
         Field("created_at", lambda t: t.created_at),
         Field("expires_at", lambda t: t.expires_at),
     ),

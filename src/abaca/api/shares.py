@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from abaca.api.bodies import Body, Check, Key, boolean, integer, mapping, string_map, text
-from abaca.api.fields import Field, Hidden, View
+from abaca.api.fields import Always, Field, Hidden, View
 from abaca.api.lists import asked_page, listed_project, literal_filter
 from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, MEMBER, READER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route
 from abaca.api.share_metadata import guard
+from abaca.context import Version
 from abaca.db import shown_shares
 from abaca.db.shown_shares import ShareQuery
 from abaca.errors import BadRequest, NotFound
@@ -46,6 +48,14 @@ def _paths(item: ShownShare) -> list[str]:
     return [location.path for location in item.export_locations if not location.is_admin_only]
 
 
+_of_type = partial(Field, of="share_type")
+
+
+def _offered(feature: str, since: Version) -> Field[ShownShare]:
+    """Whether shares of its type have the feature."""
+    return _of_type(feature, lambda share_type: offers(share_type, feature), since=since)
+
+
 VIEW: View[ShownShare] = View(
     "share",
     "shares",
@@ -66,18 +76,16 @@ VIEW: View[ShownShare] = View(
         Field("snapshot_id", "snapshot_id"),
         Field("is_public", "is_public"),
         Field("metadata", "metadata"),
-        Field("share_type", "share_type.name", until=V(2, 5)),
-        Field("share_type", "share_type.id", since=V(2, 6)),
-        Field("share_type_name", "share_type.name", since=V(2, 6)),
-        Field("volume_type", "share_type.name"),
+        _of_type("share_type", "name", until=V(2, 5)),
+        _of_type("share_type", "id", since=V(2, 6)),
+        _of_type("share_type_name", "name", since=V(2, 6)),
+        _of_type("volume_type", "name"),
         Field("export_location", lambda s: next(iter(_paths(s)), None), until=LOCATIONS_UNTIL),
         Field("export_locations", _paths, until=LOCATIONS_UNTIL),
-        Field(
-            "snapshot_support", lambda s: offers(s.share_type, extra_specs.SNAPSHOT), since=V(2, 2)
-        ),
-        Field("consistency_group_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
-        Field("source_cgsnapshot_member_id", lambda _: None, since=V(2, 4), until=V(2, 30)),
-        Field("task_state", lambda _: None, since=V(2, 5)),
+        _offered(extra_specs.SNAPSHOT, since=V(2, 2)),
+        Field("consistency_group_id", Always(None), since=V(2, 4), until=V(2, 30)),
+        Field("source_cgsnapshot_member_id", Always(None), since=V(2, 4), until=V(2, 30)),
+        Field("task_state", Always(None), since=V(2, 5)),
         Field(
             "access_rules_status",
             lambda s: old_rules_status(s.access_rules_status),
@@ -89,27 +97,15 @@ VIEW: View[ShownShare] = View(
             "access_rules_status",
             since=V(2, 28),
         ),
-        Field("has_replicas", lambda _: False, since=V(2, 11)),
-        Field(
-            "replication_type",
-            lambda s: s.share_type.extra_specs.get(extra_specs.REPLICATION),
-            since=V(2, 11),
+        Field("has_replicas", Always(False), since=V(2, 11)),
+        _of_type(
+            "replication_type", lambda t: t.extra_specs.get(extra_specs.REPLICATION), since=V(2, 11)
         ),
-        Field(
-            extra_specs.FROM_SNAPSHOT,
-            lambda s: offers(s.share_type, extra_specs.FROM_SNAPSHOT),
-            since=V(2, 24),
-        ),
-        Field(
-            extra_specs.REVERT, lambda s: offers(s.share_type, extra_specs.REVERT), since=V(2, 27)
-        ),
-        Field("share_group_id", lambda _: None, since=V(2, 31)),
-        Field("source_share_group_snapshot_member_id", lambda _: None, since=V(2, 31)),
-        Field(
-            extra_specs.MOUNT_SNAPSHOT,
-            lambda s: offers(s.share_type, extra_specs.MOUNT_SNAPSHOT),
-            since=V(2, 32),
-        ),
+        _offered(extra_specs.FROM_SNAPSHOT, since=V(2, 24)),
+        _offered(extra_specs.REVERT, since=V(2, 27)),
+        Field("share_group_id", Always(None), since=V(2, 31)),
+        Field("source_share_group_snapshot_member_id", Always(None), since=V(2, 31)),
+        _offered(extra_specs.MOUNT_SNAPSHOT, since=V(2, 32)),
         Field("progress", "progress", since=V(2, 54)),
         Field("is_soft_deleted", "is_soft_deleted", since=BIN_SINCE),
         Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaca.api.bodies import Body, Key, text
-from abaca.api.fields import Field, View
+from abaca.api.fields import Always, Field, View
 from abaca.api.lists import asked_page
 from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, Rule
@@ -33,7 +33,7 @@ VIEW: View[Snapshot] = View(
         Field("share_instance_id", lambda item: item.instance.share_instance_id),
         Field("progress", lambda item: item.instance.progress),
         # Nothing outside names a snapshot.
-        Field("provider_location", lambda _: None),
+        Field("provider_location", Always(None)),
         Field("created_at", lambda item: item.instance.created_at),
         Field("updated_at", lambda item: item.instance.updated_at),
     ),

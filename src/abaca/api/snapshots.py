@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from abaca.api.bodies import Body, Key, boolean, string_map, text
-from abaca.api.fields import Field, Hidden, View
+from abaca.api.fields import Always, Field, Hidden, View
 from abaca.api.lists import asked_page, listed_project, literal_filter
 from abaca.api.microversion import V
 from abaca.api.policy import ADMIN, MEMBER, READER, Rule
@@ -40,7 +40,7 @@ VIEW: View[Snapshot] = View(
         # Nothing outside names a snapshot.
         Field(
             "provider_location",
-            lambda _: None,
+            Always(None),
             since=V(2, 12),
             rule=SEE_PROVIDER,
             hidden=Hidden.ABSENT,
