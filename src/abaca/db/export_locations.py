@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, select
 
+from abaca.db.among import among
 from abaca.db.database import Tx
 from abaca.db.tables import export_locations
 from abaca.model.share import ExportLocation
@@ -22,7 +24,7 @@ def of_instances(tx: Tx, instance_ids: Sequence[str]) -> dict[str, list[ExportLo
     """By share instance, preferred first, in one statement."""
     found: dict[str, list[ExportLocation]] = {}
     if instance_ids:
-        for location in tx.all(ExportLocation, _OF_INSTANCES, {"ids": instance_ids}):
+        for location in tx.all(ExportLocation, _of(tx.dialect), {"instances": instance_ids}):
             found.setdefault(location.share_instance_id, []).append(location)
     return found
 
@@ -45,6 +47,8 @@ def _select() -> Select[Any]:
     return select(export_locations).order_by(*_ORDER)
 
 
-_OF_INSTANCES = _select().where(
-    export_locations.c.share_instance_id.in_(bindparam("ids", expanding=True))
-)
+@cache
+def _of(dialect: str) -> Select[Any]:
+    """Those of some share instances."""
+    wanted = among(export_locations.c.share_instance_id, "instances", dialect)
+    return _select().where(wanted)

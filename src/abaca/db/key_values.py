@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, delete, insert, select
+from sqlalchemy import Select, Table, delete, insert, select
 
+from abaca.db.among import among
 from abaca.db.database import Tx
 
 
@@ -27,8 +29,9 @@ class KeyValues:
         if not owner_ids:
             return {}
         found: dict[str, dict[str, str]] = {}
-        for row in tx.execute(_of(self.table, self.owner), {"owners": owner_ids}):
-            owner, key, value = tuple(row)
+        wanted = _of(self.table, self.owner, tx.dialect)
+        rows: Sequence[Any] = tx.execute(wanted, {"owners": owner_ids}).all()
+        for owner, key, value in rows:
             found.setdefault(owner, {})[key] = value
         return found
 
@@ -53,7 +56,7 @@ class KeyValues:
 
 
 @cache
-def _of(table: Table, owner: str) -> Select[tuple[str, str, str]]:
+def _of(table: Table, owner: str, dialect: str) -> Select[tuple[str, str, str]]:
     """Keys and values of some owners."""
-    wanted = table.c[owner].in_(bindparam("owners", expanding=True))
+    wanted = among(table.c[owner], "owners", dialect)
     return select(table.c[owner], table.c.key, table.c.value).where(wanted).order_by(table.c.key)
