@@ -99,16 +99,26 @@ class Queue:
         self, script: Script, *, options: WorkOptions = FAST, worker: str | None = None
     ) -> WorkerPool:
         """Start a pool."""
-        pool = WorkerPool(
-            self.db,
-            worker=worker or worker_name("node1"),
-            queues=[HERE],
-            handlers={TaskKind.SHARE: script},
-            options=replace(options),
-        )
+        pool = self.idle(script, options=options, worker=worker)
         pool.start()
         self.pools.append(pool)
         return pool
+
+    def idle(
+        self,
+        script: Script | None = None,
+        *,
+        options: WorkOptions = FAST,
+        worker: str | None = None,
+    ) -> WorkerPool:
+        """A pool that nobody starts."""
+        return WorkerPool(
+            self.db,
+            worker=worker or worker_name("node1"),
+            queues=[HERE],
+            handlers={TaskKind.SHARE: script or Script()},
+            options=replace(options),
+        )
 
     def stop(self) -> None:
         """Stop every pool."""

@@ -16,12 +16,26 @@ from support.task_queue import HERE, Queue
 
 
 @pytest.fixture
-def db(databases: Databases) -> Iterator[Database]:
+def url(databases: Databases) -> Iterator[str]:
     """A database that passes notices on."""
-    with databases.one("postgresql") as url:
-        made = Database(url)
-        yield made
-        made.close()
+    with databases.one("postgresql") as found:
+        yield found
+
+
+@pytest.fixture
+def db(url: str) -> Iterator[Database]:
+    """The listener's connections to it."""
+    made = Database(url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def others(url: str) -> Iterator[Database]:
+    """Connections as those of another process."""
+    made = Database(url)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -48,27 +62,39 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
         time.sleep(0.01)
 
 
-def test_what_others_queue_is_heard(db: Database, bell: Doorbell) -> None:
+def test_what_others_queue_is_heard(others: Database, bell: Doorbell) -> None:
     """The bell is not the one that queueing rings in this process: only the database rings it."""
     before = bell.rings
-    Queue(db).put("share1")
+    Queue(others).put("share1")
     until(lambda: bell.rings > before)
 
 
-def test_what_is_for_others_or_for_later_is_not(
-    db: Database, bell: Doorbell, listener: Listener
+def test_what_it_queued_itself_is_not(
+    db: Database, others: Database, bell: Doorbell, listener: Listener
 ) -> None:
-    """Managers are not woken for another backend's work, nor for work that is not due."""
+    """Its doorbell rang with the commit: after the notice it would look for nothing."""
     before = bell.rings
-    Queue(db).put("share1", to="node2@b1")
-    Queue(db).put("share2", delay=60)
-    Queue(db).put("share3")
+    Queue(db).put("share1")
+    Queue(others).put("share2")
     until(lambda: bell.rings > before)
     listener.stop()  # once it has heard all that was said
     assert bell.rings == before + 1
 
 
-def test_a_lost_connection_is_made_again(db: Database, bell: Doorbell) -> None:
+def test_what_is_for_others_or_for_later_is_not(
+    others: Database, bell: Doorbell, listener: Listener
+) -> None:
+    """Managers are not woken for another backend's work, nor for work that is not due."""
+    before = bell.rings
+    Queue(others).put("share1", to="node2@b1")
+    Queue(others).put("share2", delay=60)
+    Queue(others).put("share3")
+    until(lambda: bell.rings > before)
+    listener.stop()  # once it has heard all that was said
+    assert bell.rings == before + 1
+
+
+def test_a_lost_connection_is_made_again(db: Database, others: Database, bell: Doorbell) -> None:
     """After the database cut it off the listener rings, for whatever came meanwhile, and hears."""
     before = bell.rings
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'"
@@ -76,5 +102,5 @@ def test_a_lost_connection_is_made_again(db: Database, bell: Doorbell) -> None:
         assert tx.scalar(text(end)) is True
     until(lambda: bell.rings > before)
     before = bell.rings
-    Queue(db).put("share1")
+    Queue(others).put("share1")
     until(lambda: bell.rings > before)

@@ -50,6 +50,19 @@ def test_only_own_queue_is_claimed(tasks: Queue):
     assert tasks.claim() == []
 
 
+def test_who_comes_too_late_for_one_lane_takes_the_others(tasks: Queue):
+    """What another process began on between the look and the claim costs only its own lane."""
+    pool = tasks.idle()
+    for name in "abc":
+        tasks.put(name, lane="server" if name < "c" else "other")
+    ids = {item.resource_id: item.id for item in tasks.every()}
+    with tasks.db.write() as tx:
+        queue.claim(tx, [ids["a"]], worker="faster", lease_seconds=30)
+    taken = pool.claim([ids["b"], ids["c"]])
+    assert [item.resource_id for item in taken] == ["c"]
+    assert {item.resource_id for item in tasks.every() if item.running_lane} == {"a", "c"}
+
+
 def test_one_live_task_per_lane(tasks: Queue):
     """Two resources on one lane are worked on one after the other."""
     tasks.put("a", lane="server")

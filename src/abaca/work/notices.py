@@ -1,6 +1,7 @@
 """Wakes the workers of other processes, where the database passes notices on (PostgreSQL).
 
-Nothing depends on a notice: one that is lost costs the time until the next look.
+Nothing depends on a notice: one that is lost costs the time until the next look. A process
+hears its own notices too, but its doorbell has rung by then: it does not look twice.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import threading
 from collections.abc import Collection
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
 
 import structlog
-from sqlalchemy import String, bindparam, func, select
+from sqlalchemy import Engine, String, bindparam, func, select
 
 from abaca.db.database import Database, Tx
 from abaca.db.engine import translated
@@ -30,10 +32,16 @@ RETRY_SECONDS = 5.0
 _NOTIFY = select(func.pg_notify(CHANNEL, bindparam("queue", type_=String)))
 
 
+_announcers: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
+"""The sessions of the database that an engine's notices went out from."""
+
+
 def announce(tx: Tx, queue: str | None) -> None:
     """Once this is committed, whoever works on the queue (None: anybody) looks at once."""
     if tx.dialect == "postgresql":
         tx.execute(_NOTIFY, {"queue": queue or ""})
+        raw = cast("Connection", tx.connection.connection.dbapi_connection)
+        _announcers.setdefault(tx.connection.engine, set()).add(raw.info.backend_pid)
 
 
 class Listener:
@@ -94,5 +102,6 @@ class Listener:
     def _hear(self, connection: Connection) -> None:
         with closing(connection.notifies(timeout=LOOK_SECONDS)) as notices:
             for notice in notices:
-                if notice.payload in self._heard:
+                own = notice.pid in _announcers.get(self._db.engine, ())
+                if notice.payload in self._heard and not own:
                     self._bell.ring()

@@ -176,10 +176,13 @@ def claim(
     worker: str,
     lease_seconds: float,
     patience: timedelta = PATIENCE,
+    all_or_none: bool = False,
 ) -> list[Task]:
     """Take those of these tasks that nobody else took meanwhile.
 
     The deadline counts from the first attempt: time in which nobody worked is not held against it.
+    ``all_or_none``: if another process has begun on the lane of one of them, all of it fails
+    with RowRefused; it saves two round trips for each task.
     """
     clock, stamp = read_clock(tx), now()
     at = {"ids": list(ready), "now": clock.now, "epoch": clock.epoch}
@@ -197,15 +200,18 @@ def claim(
             "step": None,
             "step_since": None,
         }
-        if _take(tx, row.id, values):
+        if _take(tx, row.id, values, alone=not all_or_none):
             taken.append(Task(**{**row._mapping, **values, "kind": TaskKind(row.kind)}))  # noqa: SLF001
     return taken
 
 
-def _take(tx: Tx, task_id: str, values: dict[str, Any]) -> bool:
-    """False if another task of the lane began in the meantime (only where writers are parallel)."""
+def _take(tx: Tx, task_id: str, values: dict[str, Any], *, alone: bool) -> bool:
+    """False if another task of the lane began since it was looked at.
+
+    ``alone``: then nothing else of the transaction is lost; otherwise the transaction fails.
+    """
     values = {"taken_id": task_id, **values}
-    if tx.dialect == "sqlite":
+    if not alone:
         tx.execute(_TAKE, values)
         return True
     try:

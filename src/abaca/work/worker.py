@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import structlog
 
 from abaca.db.database import Database
-from abaca.errors import DatabaseUnavailable
+from abaca.errors import DatabaseUnavailable, RowRefused
 from abaca.model.task import Task, TaskKind
 from abaca.observe import metrics
 from abaca.steps import commit
@@ -153,7 +153,7 @@ class WorkerPool:
                 broken = queue.break_expired(tx)
             metrics.lease_takeovers.labels("expired").inc(broken)
             log.warning("leases_expired", tasks=broken)
-        taken = self._claim(outlook.ready) if outlook.ready else []
+        taken = self.claim(outlook.ready) if outlook.ready else []
         for task in taken:
             lease = Lease(self._db, task)
             self._keeper.add(lease)
@@ -175,7 +175,14 @@ class WorkerPool:
         last = self._clock
         return last is None or now - last[0] < ours - last[1] - SET_BACK_SECONDS
 
-    def _claim(self, ready: Collection[str]) -> list[Task]:
+    def claim(self, ready: Collection[str]) -> list[Task]:
+        """Take all of these tasks, or else those that no other process was faster with."""
+        try:
+            return self._take(ready, all_or_none=True)
+        except RowRefused:
+            return self._take(ready, all_or_none=False)
+
+    def _take(self, ready: Collection[str], *, all_or_none: bool) -> list[Task]:
         with self._db.write(CLAIM) as tx:
             return queue.claim(
                 tx,
@@ -183,6 +190,7 @@ class WorkerPool:
                 worker=self._worker,
                 lease_seconds=self._options.lease_seconds,
                 patience=timedelta(seconds=self._options.deadline_seconds),
+                all_or_none=all_or_none,
             )
 
     def _work(self) -> None:
