@@ -31,7 +31,7 @@ from abaca.share.choices import Defaults
 from abaca.share.create import NewShare, create
 from abaca.share.share_network_subnets import SubnetSpec
 from abaca.share.snapshots import NewSnapshot
-from abaca.states import NetworkStatus
+from abaca.states import NetworkStatus, ServerStatus
 
 T = TypeVar("T")
 VERSION = Version(2, 78)
@@ -264,11 +264,15 @@ class Tenant:
         )
 
     def keep_servers(self) -> None:
-        """The project's share servers stay without shares."""
-        which = t.share_servers.c.project_id == self.project
+        """The project's share servers stay without shares, as only adopted ones do in earnest.
+
+        So not those in the making: one of these that loses its share would never be made.
+        """
+        column = t.share_servers.c
+        which = column.project_id == self.project, column.status == str(ServerStatus.ACTIVE)
         self._ask(
             lambda tx: tx.execute(
-                update(t.share_servers).where(which).values(is_auto_deletable=False)
+                update(t.share_servers).where(*which).values(is_auto_deletable=False)
             )
         )
 

@@ -22,10 +22,12 @@ from abaca.config import Config, load
 from abaca.db import networks
 from abaca.db import tables as t
 from abaca.db.database import Database
+from abaca.drivers.driver import Inspects
 from abaca.drivers.fake import FakeWorld
 from abaca.model.share import Share
 from abaca.modes import DriverMode
 from abaca.network.plugin import NetworkType, Segment, Subnet
+from abaca.service.managers import make_backends
 from abaca.service.orphans import Audit, Repair
 from abaca.torture.nursery import nursery
 from abaca.torture.site import Setting, Site
@@ -174,6 +176,16 @@ def strays(file: Path, db: Database) -> list[str]:
         f"allocation of {row.share_server_id}"
         for row in claims
         if row.share_server_id not in servers
+    ]
+
+
+def odd(file: Path, db: Database) -> list[str]:
+    """Where the drivers' records and the host differ, one line each."""
+    return [
+        f"{item.kind} {item.name} of {backend.name}{' lacks' if item.missing else ''}"
+        for backend in make_backends(_loaded(file), db)
+        if isinstance(backend.driver, Inspects)
+        for item in backend.driver.oddities()
     ]
 
 

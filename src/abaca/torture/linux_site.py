@@ -23,7 +23,7 @@ from abaca.linux import links, netns
 from abaca.linux.command import run
 from abaca.model.share import Share
 from abaca.torture import volume
-from abaca.torture.fake_site import NETWORKS, SETTINGS, add_networks, strays
+from abaca.torture.fake_site import NETWORKS, SETTINGS, add_networks, odd, strays
 from abaca.torture.nursery import nursery
 from abaca.torture.site import Setting, Site
 
@@ -100,8 +100,10 @@ class LinuxWorld:
         return +found
 
     def strays(self) -> list[str]:
-        """As an audit sees it; and addresses of nobody."""
-        return netns.call_inside(self.host, lambda: strays(self.config, self.db))
+        """As an audit sees it, what lacks too; and addresses of nobody."""
+        return netns.call_inside(
+            self.host, lambda: [*strays(self.config, self.db), *odd(self.config, self.db)]
+        )
 
     def write(self, share: Share, name: str) -> None:
         """Over NFS, from the share server's own address."""

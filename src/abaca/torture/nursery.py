@@ -31,10 +31,13 @@ from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
 from abaca.service.managers import make_backends
 from abaca.torture.outage import with_outages, writing_fails
+from abaca.work.doorbell import doorbell
 from abaca.work.run import RetryOptions
 from abaca.work.worker import WorkOptions
 
 LOG = "manager.log"
+NUDGE = signal.SIGHUP
+"""Has a manager look for tasks at once: it is told what others would find a moment later."""
 CLOCK = "clock"
 """What SIGUSR1 sets the clock of a manager ahead by: a file in its folder."""
 ARMS = "arms"
@@ -73,17 +76,26 @@ def options(birth: Birth) -> ManagerOptions:
 def main() -> None:
     """Fork managers as the input says."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
+    signal.signal(NUDGE, signal.SIG_IGN)  # until a manager hears it
     started: list[int] = []
     for line in sys.stdin:
+        birth = Birth(**json.loads(line))
+        if not started:
+            _warm(birth)
         process = os.fork()
         if process == 0:
-            serve(Birth(**json.loads(line)))
+            serve(birth)
         started = [*_alive(started), os.pidfd_open(process)]
         sys.stdout.write(f"{process}\n")
         sys.stdout.flush()
     for handle in _alive(started):
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(handle, signal.SIGKILL)
+
+
+def _warm(birth: Birth) -> None:
+    """What loading a configuration and using its database import is imported before the forks."""
+    Database(load([Path(birth.config)]).service.database_url).close()
 
 
 def _alive(handles: list[int]) -> list[int]:
@@ -125,9 +137,14 @@ def serve(birth: Birth) -> None:
     db = Database(config.service.database_url, pool_size=8)
     writing_fails(db, folder)
     ShareManager(db, make_backends(config, db), options(birth)).start()
+    signal.signal(NUDGE, lambda *_: doorbell.ring())
+    # A signal that comes just before `signal.pause` would be handled after the next one only.
+    heard, hear = os.pipe()
+    os.set_blocking(hear, False)
+    signal.set_wakeup_fd(hear, warn_on_full_buffer=False)
     (folder / f"up.{os.getpid()}").touch()
     while True:
-        signal.pause()
+        os.read(heard, 4096)
 
 
 def arm(file: Path) -> None:

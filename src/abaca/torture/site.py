@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,7 @@ from abaca.share import share_types
 from abaca.steps import FAULT_VARIABLE, SIGNAL_VARIABLE, TRACE_VARIABLE
 from abaca.torture import ledger
 from abaca.torture.asking import Tenant
-from abaca.torture.nursery import ARMS, LOG, Birth, Nursery, alive, end
+from abaca.torture.nursery import ARMS, LOG, NUDGE, Birth, Nursery, alive, end
 from abaca.torture.outage import SWITCH
 
 LOG_CHARACTERS = 6000
@@ -98,6 +98,10 @@ class Site:
     processes: list[int] = field(default_factory=list)
     deaths: int = 0
     """How often a manager was found dead since the last `start`."""
+    _may_die: set[int] = field(default_factory=set)
+    """Processes that are to meet a fault."""
+    _handles: dict[int, int] = field(default_factory=dict)
+    """By process: what stands for it, though its number may be another's later."""
     overrides: dict[str, str] = field(default_factory=dict)
     kept: dict[str, str] = field(default_factory=dict)
     """A share per backend that is there all the time, with data in it."""
@@ -141,11 +145,18 @@ class Site:
             )
         )
         self.processes.append(process)
+        with suppress(ProcessLookupError):
+            self._handles[process] = os.pidfd_open(process)
+        if faults:
+            self._may_die.add(process)
         self.deaths = 0
         return process
 
     def arm(self, process: int, faults: Mapping[str, str | None]) -> None:
         """Tell a running manager the fault that it is to meet (`disarmed`: none)."""
+        self._may_die.discard(process)
+        if faults.get(FAULT_VARIABLE):
+            self._may_die.add(process)
         file = self.folder / ARMS
         beside = file.with_suffix(".new")
         beside.write_text(json.dumps(dict(faults)))
@@ -160,9 +171,9 @@ class Site:
 
     def stop(self) -> None:
         """Kill every manager."""
-        for process in self.processes:
+        for process in list(self.processes):
             end(process)
-        self.processes.clear()
+            self._forget(process)
 
     def restart(self, faults: Mapping[str, str] | None = None) -> None:
         """Kill what runs, and start one."""
@@ -174,7 +185,7 @@ class Site:
         dead = [item for item in self.processes if not alive(item)]
         deaths = self.deaths + len(dead)
         for process in dead:
-            self.processes.remove(process)
+            self._forget(process)
             self.start()
         self.deaths = deaths
 
@@ -184,19 +195,34 @@ class Site:
 
     def settle(self, *, revive: bool = True) -> None:
         """Return when all is at rest, whatever happened to the managers meanwhile."""
-        deadline = time.monotonic() + self.patience
+        deadline, pause = time.monotonic() + self.patience, 0.005
+        self._nudge()
         while True:
             if revive:
                 self.revive()
             rest = self.unsettled()
             if not rest and self.is_up():
-                time.sleep(0.03)  # the last commit may be the one at which it dies
+                if self._may_die:
+                    time.sleep(0.03)  # the last commit may be the one at which it dies
                 if not (revive and any(not alive(item) for item in self.processes)):
                     return
             if time.monotonic() > deadline:
                 said = rest or ["no manager has started"]
                 raise Wrong("stuck", "\n".join([*said, self.log()]))
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(pause * 1.3, 0.04)
+
+    def _nudge(self) -> None:
+        """What was just asked for is seen at once."""
+        for handle in self._handles.values():
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, NUDGE)
+
+    def _forget(self, process: int) -> None:
+        self.processes.remove(process)
+        self._may_die.discard(process)
+        if (handle := self._handles.pop(process, None)) is not None:
+            os.close(handle)
 
     def unsettled(self) -> list[str]:
         """As `ledger.unsettled`; a database that does not answer is not at rest."""
@@ -208,7 +234,8 @@ class Site:
     def locked(self) -> bool:
         """True if somebody is in the middle of a transaction now, which may hold locks."""
         if self.db.is_sqlite:
-            with closing(sqlite3.connect(str(self.db.engine.url.database), timeout=1)) as probe:
+            # A lock of somebody who is stopped is not waited for.
+            with closing(sqlite3.connect(str(self.db.engine.url.database), timeout=0)) as probe:
                 try:
                     probe.execute("BEGIN IMMEDIATE")
                 except sqlite3.OperationalError:
