@@ -30,6 +30,7 @@ from urllib.parse import quote
 import msgspec
 
 from abaca.drivers.driver import BackendHost
+from abaca.errors import DriverError
 from abaca.linux.files import write_whole
 from abaca.linux.image import Image
 
@@ -233,11 +234,13 @@ def save(path: Path, record: msgspec.Struct) -> None:
 
 
 def load(path: Path, kind: type[Record]) -> Record | None:
-    """Read a record; None if there is none."""
+    """Read a record; None if there is none, DriverError if it is not what was written there."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except FileNotFoundError:
         return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise DriverError(f"{path} is damaged: {error}") from error
 
 
 def _all(folder: Path, kind: type[Record]) -> list[Record]:
