@@ -10,7 +10,7 @@ import pytest
 from abaca.config.contract import REQUIRED, misfit
 from abaca.network import plugin
 from abaca.network.fake import FakePlugin
-from abaca.testing.kinds import Kind
+from abaca.testing.kinds import Capability, Kind
 from support.command import abaca
 from support.configuration import FLAT, configuration
 from support.third_party import third_party
@@ -45,6 +45,12 @@ def test_the_document_names_the_kinds_of_case() -> None:
     """All sixteen, in the words of the report."""
     listed = re.findall(r"^(\d+)\. (.*)$", SPEC.partition("\n## Conformance\n")[2], re.MULTILINE)
     assert listed == [(str(kind.number), kind.value) for kind in Kind]
+
+
+def test_the_document_names_the_capabilities_that_are_tried() -> None:
+    """In the words of the report, too."""
+    listed = re.findall(r"^- (\w+): (.*)$", SPEC.partition("\n## Conformance\n")[2], re.MULTILINE)
+    assert listed == [(item.title, item.value) for item in Capability]
 
 
 @pytest.mark.parametrize(

@@ -203,12 +203,11 @@ def subject(
         more = {"network": network["id"], **more}
     section = values(cloud.url, **more)
     one = network["subnet_list"][0]["id"] if len(network["subnet_list"]) == 1 else None
-    subnet = SubnetRef(
-        key="net" if flat else str(uuid.uuid4()),
-        project_id=TENANT,
-        net_id=None if flat else network["id"],
-        subnet_id=None if flat else one,
-    )
+    subnet = SubnetRef(key="net")
+    if not flat:
+        subnet = SubnetRef(
+            key=str(uuid.uuid4()), project_id=TENANT, net_id=network["id"], subnet_id=one
+        )
 
     def lose(found: Allocation) -> None:
         cloud.call("DELETE", f"/ports/{found.id}")
