@@ -52,6 +52,8 @@ PARTS_NOT_USED = {
 }
 """By the start of the name: why nothing raises it here."""
 READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
+EXCLUDED = {psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure}
+"""Of transactions that excluded each other, the one that the server chose."""
 DRIVERS = {
     "sqlite3": sqlite3.Error,
     "psycopg": psycopg.Error,
@@ -137,7 +139,7 @@ def test_every_class_of_a_driver_is_placed(driver: str) -> None:
     found = [cls for cls in of_drivers() if cls.__module__.partition(".")[0] == driver]
     assert {cls.__name__ for cls in found} >= set(MEANS)
     assert [cls for cls in found if not issubclass(cls, DRIVERS[driver])] == []
-    for cls in set(found) - {READ_ONLY}:
+    for cls in set(found) - {READ_ONLY, *EXCLUDED}:
         standard = next(base.__name__ for base in cls.__mro__ if base.__name__ in MEANS)
         assert outcome(wrapped(instance(cls))) is MEANS[standard], cls
 
@@ -160,6 +162,13 @@ def test_a_lost_connection_may_come_back(driver: str) -> None:
     lost = DBAPIError("SELECT 1", {}, error, connection_invalidated=True)
     assert outcome(wrapped(error)) is DatabaseFault
     assert outcome(lost) is DatabaseUnavailable
+
+
+def test_who_was_in_the_way_of_others_may_try_again() -> None:
+    """Whatever the server calls it: nothing of the transaction was done."""
+    deadlock = pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock")
+    for error in (deadlock, *(cls("chosen") for cls in EXCLUDED)):
+        assert issubclass(outcome(wrapped(error)), DatabaseUnavailable)
 
 
 def test_a_standby_may_become_the_server() -> None:
