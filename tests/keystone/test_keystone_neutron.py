@@ -13,7 +13,7 @@ from abaca.errors import NetworkUnavailable
 from abaca.modes import DriverMode
 from abaca.network.neutron import NeutronPlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
-from support.keystone.cloud import PASSWORD, Cloud
+from support.keystone.cloud import PASSWORD, Cloud, credentials
 from support.neutron.server import AGENT_HOST, NeutronServer
 from support.neutron.world import plugin_on
 
@@ -23,16 +23,12 @@ FLAT, MANAGED = DriverMode.FLAT, DriverMode.MANAGED
 
 def section(cloud: Cloud, **others: object) -> dict[str, object]:
     """As an operator writes it, for a deployment that nobody else is."""
-    return {
-        "auth_url": cloud.keystone.url,
-        "username": "operator",
-        "password": PASSWORD,
-        "project_name": "services",
+    usual = {
         "owner_tag": f"abaca-{uuid.uuid4().hex[:8]}",
         "binding_host": AGENT_HOST,
         "request_timeout": 60.0,
-        **others,
     }
+    return credentials(cloud.keystone.url, **{**usual, **others})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

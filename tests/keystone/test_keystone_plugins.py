@@ -14,7 +14,7 @@ from abaca.errors import NetworkUnavailable
 from abaca.modes import DriverMode
 from abaca.network.nova import NovaPlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
-from support.keystone.cloud import PASSWORD, Cloud
+from support.keystone.cloud import Cloud, credentials
 from support.nova.server import VLAN, NovaServer
 from support.nova.world import left_in, plugin_on
 
@@ -31,16 +31,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made.close()
 
 
-def credentials(cloud: Cloud, **others: object) -> dict[str, object]:
-    """A section as an operator writes it."""
-    return {
-        "auth_url": cloud.keystone.url,
-        "username": "operator",
-        "password": PASSWORD,
-        "project_name": "services",
-        "request_timeout": 60.0,
-        **others,
-    }
+def section(cloud: Cloud, **others: object) -> dict[str, object]:
+    """As an operator writes it."""
+    return credentials(cloud.keystone.url, **{"request_timeout": 60.0, **others})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +52,7 @@ class Scene:
 
     def plugin(self, **others: object) -> NovaPlugin:
         """An instance as the manager makes it."""
-        return plugin_on(self.database, credentials(self.cloud, **others), DriverMode.MANAGED)
+        return plugin_on(self.database, section(self.cloud, **others), DriverMode.MANAGED)
 
     def left(self) -> list[str]:
         """What share servers have."""
@@ -133,7 +126,7 @@ def test_a_deleted_application_credential(scene: Scene) -> None:
     assert scene.left()
     scene.plugin().release([CLAIM])
     assert scene.left() == []
-    (line,) = NovaPlugin.findings("net1", credentials(scene.cloud, **more), DriverMode.MANAGED)
+    (line,) = NovaPlugin.findings("net1", section(scene.cloud, **more), DriverMode.MANAGED)
     assert line.startswith("[net1] ")
     assert "application_credential_id" in line
 
@@ -143,7 +136,7 @@ def test_findings(cloud: Cloud, nova: NovaServer) -> None:
     assert nova.url
 
     def found(**values: object) -> list[str]:
-        return NovaPlugin.findings("net1", credentials(cloud, **values), DriverMode.MANAGED)
+        return NovaPlugin.findings("net1", section(cloud, **values), DriverMode.MANAGED)
 
     assert found() == []
     for lines, text in (
