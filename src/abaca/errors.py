@@ -17,7 +17,8 @@ translated where they enter (drivers, plugins, database, commands).
     │   └── TooManyRequests 429
     ├── ServiceUnavailable 503           retriable
     │   └── DatabaseUnavailable          includes deadlocks and lost connections
-    │       └── CommitUnknown            the connection was lost in the commit
+    │       ├── CommitUnknown            the connection was lost in the commit
+    │       └── TransactionRefused       another one was in its way
     ├── DatabaseFault                    a statement or a database that is not as it should be
     │   └── RowRefused                   by a constraint: another made the same row first, mostly
     ├── NetworkError                     what a network plugin may raise, and nothing else
@@ -163,6 +164,13 @@ class CommitUnknown(DatabaseUnavailable):
     """The transaction was committed, or was not: doing it again might do it twice."""
 
     generic = "The database did not say whether the request was done: look before asking again."
+
+
+class TransactionRefused(DatabaseUnavailable):
+    """Another transaction was in its way: a deadlock, or not certified by a Galera cluster.
+
+    Nothing of it was done, and it is likely to succeed in a moment.
+    """
 
 
 class DatabaseFault(AbacaError):

@@ -12,7 +12,7 @@ import falcon.testing
 import pytest
 from sqlalchemy import insert, text
 
-from abaca.api.app import ATTEMPTS, make_app
+from abaca.api.app import ATTEMPTS, PATIENT_ATTEMPTS, make_app
 from abaca.api.auth.none import NoAuth
 from abaca.api.bodies import Body, Key, boolean, integer, string_map
 from abaca.api.fields import Always, Field, Hidden, View, stamp
@@ -34,6 +34,7 @@ from abaca.errors import (
     RowRefused,
     StorageFull,
     TooManyRequests,
+    TransactionRefused,
 )
 from abaca.model.page import Slice
 from support.databases import Databases
@@ -145,6 +146,18 @@ def test_lost_transactions_are_tried_again(
     result = api(db, handler).simulate_post("/v2/things")
     assert result.status_code == (status if losses == ATTEMPTS else 200)
     assert len(calls) == min(losses + 1, ATTEMPTS)
+
+
+def test_whoever_was_in_the_way_is_soon_gone(db: Database) -> None:
+    """Refused for another transaction's sake it is tried more often, and not for ever."""
+    calls: list[int] = []
+
+    def handler(_: Request) -> None:
+        calls.append(1)
+        raise TransactionRefused("deadlock")
+
+    assert api(db, handler).simulate_post("/v2/things").status_code == 503
+    assert len(calls) == PATIENT_ATTEMPTS > ATTEMPTS
 
 
 def test_what_may_be_done_is_not_done_again(databases: Databases) -> None:

@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -45,12 +46,15 @@ from abaca.errors import (
     NotFound,
     RowRefused,
     ServiceUnavailable,
+    TransactionRefused,
     Unauthorized,
 )
 
 log = structlog.get_logger()
 
 ATTEMPTS = 3
+PATIENT_ATTEMPTS = 10
+"""Of a transaction that another one was in the way of: a second or two."""
 _EXPERIMENTAL = "true"
 _PROOFS = ("X-Auth-Token", "Authorization")
 
@@ -178,15 +182,20 @@ class _Api:
         handler = target.handler
         if handler is None:
             raise TypeError("a route needs a handler or actions")
-        for attempt in range(1, ATTEMPTS):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return handler(request)
             except CommitUnknown:
                 raise
             except (DatabaseUnavailable, RowRefused) as error:
+                most = PATIENT_ATTEMPTS if isinstance(error, TransactionRefused) else ATTEMPTS
+                if attempt >= most:
+                    raise
                 log.warning("database.retry", attempt=attempt, error=error.message)
-                time.sleep(0.05 * attempt)
-        return handler(request)
+                # Not in step with whoever was refused at the same time.
+                time.sleep(0.03 * attempt * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
 
 
 def _same_project(project_id: str, ctx: Context) -> None:

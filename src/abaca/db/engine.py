@@ -53,6 +53,9 @@ _CONNECT: dict[str, dict[str, Any]] = {
 }
 # A standby that was taken for the server, or a server that is being replaced.
 _READ_ONLY = "25006"
+# MariaDB's and Galera's; PostgreSQL's.
+_DEADLOCK = 1213
+_SERIALISED = {"40001", "40P01"}
 _PASSING = (
     OperationalError,
     InternalError,  # the server's or the connection's own state
@@ -141,6 +144,8 @@ def translated() -> Iterator[None]:
 
 
 def _meaning(error: Exception) -> type[errors.AbacaError]:
+    if isinstance(error, DBAPIError) and _lost(error.orig):
+        return errors.TransactionRefused
     if isinstance(error, _PASSING):
         return errors.DatabaseUnavailable
     if isinstance(error, DBAPIError) and (
@@ -148,6 +153,12 @@ def _meaning(error: Exception) -> type[errors.AbacaError]:
     ):
         return errors.DatabaseUnavailable
     return errors.RowRefused if isinstance(error, IntegrityError) else errors.DatabaseFault
+
+
+def _lost(error: BaseException | None) -> bool:
+    """True if the server chose this transaction of several that excluded each other."""
+    number = error.args[0] if error is not None and error.args else None
+    return number == _DEADLOCK or getattr(error, "sqlstate", None) in _SERIALISED
 
 
 def _prepare_sqlite(dbapi: Any, _entry: ConnectionPoolEntry) -> None:  # noqa: ANN401

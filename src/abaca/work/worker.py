@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import structlog
 
 from abaca.db.database import Database
-from abaca.errors import DatabaseUnavailable, RowRefused
+from abaca.errors import DatabaseUnavailable, RowRefused, TransactionRefused
 from abaca.model.task import Task, TaskKind
 from abaca.observe import metrics
 from abaca.steps import commit
@@ -27,7 +27,7 @@ from abaca.work.run import RetryOptions, run_task
 
 log = structlog.get_logger()
 CONTENDED_SECONDS = 0.05
-"""Sleep when others were faster with all that was ready."""
+"""Sleep when others were faster with what was ready."""
 SET_BACK_SECONDS = 5.0
 """A clock that loses less in one go has done nothing worse than drift."""
 BURY, EXPIRE, CLAIM = map(commit, ("tasks.bury", "tasks.expire", "tasks.claim"))
@@ -127,6 +127,8 @@ class WorkerPool:
             sleep: float | None = self._options.poll_seconds
             try:
                 sleep = self._hand_out()
+            except TransactionRefused:
+                sleep = CONTENDED_SECONDS
             except DatabaseUnavailable as error:
                 log.warning("tasks_not_claimed", error=str(error))
             except Exception:
