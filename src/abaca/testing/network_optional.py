@@ -22,11 +22,15 @@ from abaca.testing.power import PowerCut
 
 MOST_CALLS = 60
 MOST_PERCENT = 100
+NEAR = 64
 _Work = Callable[[Subject, Sequence[Allocation], str], None]
 
 
 def pools(subject: Subject) -> None:
-    """What is said of a flat section's pools is what the ledger has, and what can be had."""
+    """What is said of a flat section's pools is what the ledger has, and what can be had.
+
+    Addresses beside the ranges can be adopted all the same.
+    """
     plugin: object = subject.make()
     assert isinstance(plugin, HasPools)
     assert subject.values is not None, "HasPools needs Subject.values"
@@ -51,6 +55,25 @@ def pools(subject: Subject) -> None:
     with pytest.raises(InvalidNetwork):
         plugin.address_pools("wrong", subject.wrong_values)
     release(subject, wanted)
+    for pool in told:
+        beside = _beside(pool)
+        if beside is not None:
+            (mine,) = claims(subject, 1)
+            (adopted,) = subject.make().adopt(subject.subnet, {beside: mine})
+            assert beside in adopted.addresses
+            release(subject, [mine])
+    assert not list(subject.left())
+
+
+def _beside(pool: AddressPool) -> IPAddress | None:
+    """An address of the network that is in no range, and may be in use; None if none is near."""
+    if pool.cidr is None:
+        return None
+    for number in range(min(NEAR, pool.cidr.num_addresses)):
+        address = pool.cidr[number]
+        if not _ranged(pool, address) and address not in pool.reserved:
+            return address
+    return None
 
 
 def _has(pool: AddressPool, address: IPAddress) -> bool:
