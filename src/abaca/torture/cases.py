@@ -13,9 +13,9 @@ _MANAGED = {
         "network.allocate", "network.check", "network.claim", "network.ensure", "network.record",
         "server.create.commit", "server.create.firewall", "server.create.interfaces",
         "server.create.namespace", "server.create.nfs", "server.create.record",
-        "server.create.storage", "share.create.commit", "share.create.export",
-        "share.create.image", "share.create.mount", "share.create.record",
-        "share.create.subvolume",
+        "server.create.serving", "server.create.storage", "share.create.commit",
+        "share.create.export", "share.create.image", "share.create.mount",
+        "share.create.record", "share.create.subvolume",
     ),
     "delete": (
         "fabric.router.remove", "fabric.unplug", "fake.server.remove", "fake.share.remove",

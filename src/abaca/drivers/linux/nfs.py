@@ -95,6 +95,7 @@ def serves(place: Place, options: LinuxOptions) -> bool:
     return network is None or server.links() >= {item.name for item in network.interfaces}
 
 
+@step("server.create.serving")
 def await_nfs(place: Place, options: LinuxOptions) -> None:
     """The NFS server answers and serves every share that is mounted."""
     server = ganesha(place, options)
