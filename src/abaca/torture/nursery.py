@@ -64,7 +64,7 @@ def options(birth: Birth) -> ManagerOptions:
     return ManagerOptions(
         work=WorkOptions(
             threads=4,
-            poll_seconds=0.05,
+            poll_seconds=0.2,
             lease_seconds=birth.lease_seconds,
             retry=RetryOptions(first=0.02, longest=0.2, jitter=0.01, unexpected=3),
         ),
