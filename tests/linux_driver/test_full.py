@@ -16,7 +16,7 @@ from abaca.drivers.linux.layout import RUN_PATH
 from abaca.errors import CommandFailed, StorageFull
 from abaca.linux.command import run
 from abaca.torture import volume
-from support.hostns import Host
+from support.hostns import Host, reboot
 from support.linux_scene import Backend, a_share, scene, single
 
 pytestmark = pytest.mark.dataplane
@@ -31,7 +31,8 @@ def small(made_host: Host) -> Iterator[Backend]:
     folder = made_host.folder / "storage"
     volume.mount(folder)
     yield made
-    run("umount", "--lazy", str(folder))
+    reboot(made_host)  # while its images can be found
+    run("umount", str(folder))  # refused while anything of it is in use, a loop device included
 
 
 @pytest.mark.parametrize("room", [NONE_AT_ALL, FOR_RECORDS_ONLY])
