@@ -33,7 +33,7 @@ def kinds() -> Iterator[tuple[str, Sequence[cfg.Opt]]]:
         yield f"network_plugin = {name}", [*NETWORK, *extensions.plugin(name).options]
 
 
-@pytest.mark.parametrize(("kind", "options"), list(kinds()), ids=lambda item: str(item)[:40])
+@pytest.mark.parametrize(("kind", "options"), [pytest.param(*item, id=item[0]) for item in kinds()])
 def test_every_option_is_there_with_its_help(kind: str, options: Sequence[cfg.Opt]) -> None:
     """In the section of its group, driver or plugin, each option stands below what it means."""
     (lines, *_) = [
