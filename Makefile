@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTEST_ARGS ?=
-WORKERS ?= 2
+# One more than processors: tests wait for processes and wires, too.
+WORKERS ?= 3
 DURATION ?= 600
 DB ?= sqlite
 CONFORMANCE ?= .pytest_cache/conformance.md
