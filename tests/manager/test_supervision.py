@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import update
@@ -100,6 +102,11 @@ def hurry(api: Api) -> None:
         tx.execute(update(tasks).values(due_at=0.0))
 
 
+def waits(task: Mapping[str, Any]) -> bool:
+    """True once the task was looked at, and put off."""
+    return task["lease_until"] is None and task["due_at"] > 0
+
+
 def test_idle_server_waits_and_may_be_used_again(api: Api, start: StartManager):
     """With a delay a server outlives its last share, serves the next one, and then goes."""
     driver = FakeDriver(DriverMode.FLAT)
@@ -119,7 +126,7 @@ def test_idle_server_waits_and_may_be_used_again(api: Api, start: StartManager):
     api.delete(second.id)
     api.until(lambda: api.read(second.id) is None)
     hurry(api)
-    api.until(lambda: [row["due_at"] > 0 for row in api.rows("tasks")] == [True])  # type: ignore[operator]
+    api.until(lambda: [waits(row) for row in api.rows("tasks")] == [True])
     assert len(driver.world.servers) == 1, "looked at before its time it stays"
     with api.db.write() as tx:
         tx.execute(update(table).values(unused_since=now() - timedelta(hours=2)))
