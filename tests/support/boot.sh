@@ -25,6 +25,9 @@ file_systems() {
     mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
     mount -t tmpfs -o mode=755 tmpfs "$root/run"
     mount -t tmpfs tmpfs "$root/tmp"
+    mkdir -p "$root$project" # which may be in a folder that is empty now
+    mount --bind "$project" "$root$project"
+    mount -o remount,bind,ro "$root$project"
 }
 
 packages() {
