@@ -1,4 +1,4 @@
-"""Real neutron-servers for all tests of this folder, which run in one worker."""
+"""Real neutron-servers for the tests of this folder, of each test process."""
 
 from __future__ import annotations
 
