@@ -11,7 +11,7 @@ import pytest
 import abaca
 from crash.scenarios import ADMINS, LIFE, SPECIAL
 from support import crash_fake
-from support.crash import World, play
+from support.crash import Place, World, play
 from support.crash_service import Nursery, nursery, steps_of
 
 FAKE = World(backends="support.crash_fake:backends", left_behind=crash_fake.left_behind)
@@ -28,11 +28,17 @@ def births() -> Iterator[Nursery]:
         yield running
 
 
+@pytest.fixture
+def place(tmp_path: Path, database_url: str) -> Place:
+    """On the database of this run."""
+    return Place(tmp_path, database_url)
+
+
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_step(births: Nursery, tmp_path: Path, step: str, side: str):
+def test_killed_at_step(births: Nursery, place: Place, step: str, side: str):
     """Killed before or after the step, and started again: all is as if nothing had happened."""
-    play(births, tmp_path, FAKE, SPECIAL.get(step, LIFE), f"{step}:{side}")
+    play(births, place, FAKE, SPECIAL.get(step, LIFE), f"{step}:{side}")
 
 
 @pytest.mark.parametrize(
@@ -46,16 +52,16 @@ def test_killed_at_step(births: Nursery, tmp_path: Path, step: str, side: str):
         "forget:before",
     ],
 )
-def test_killed_on_the_admin_network(births: Nursery, tmp_path: Path, point: str):
+def test_killed_on_the_admin_network(births: Nursery, place: Place, point: str):
     """Killed at the second step of each name, which is for the admin address: the same."""
-    play(births, tmp_path, FAKE, ADMINS, f"network.{point}:2")
+    play(births, place, FAKE, ADMINS, f"network.{point}:2")
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("number", range(1, COMMITS + 1))
-def test_killed_at_commit(births: Nursery, tmp_path: Path, number: int, side: str):
+def test_killed_at_commit(births: Nursery, place: Place, number: int, side: str):
     """Killed around the N-th commit of the service: the same."""
-    play(births, tmp_path, FAKE, LIFE, f"commit.tasks.claim:{side}:{number}")
+    play(births, place, FAKE, LIFE, f"commit.tasks.claim:{side}:{number}")
 
 
 def test_every_step_is_tried():

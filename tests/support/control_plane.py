@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import insert, select, update
@@ -51,13 +50,6 @@ T = TypeVar("T")
 StartManager = Callable[..., ShareManager]
 PROJECT = "p1"
 ZONE = "nova"
-
-
-def database(path: Path) -> Database:
-    """A new embedded database in the folder, or the one that is there."""
-    db = Database(f"sqlite:///{path / 'abaca.db'}")
-    db.create_schema()
-    return db
 
 
 def backend(

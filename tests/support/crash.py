@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+from abaca.db.database import Database
 from abaca.db.tables import now
-from support.control_plane import Api, database
+from support.control_plane import Api
 from support.crash_service import Nursery, Spec, alive
 
 Stages = Iterator[None]
@@ -28,6 +29,14 @@ class World:
     """What exists that nothing in the database accounts for."""
     seconds: float = 15
     """How long one stage may take, with its crash."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a service keeps what it knows: its folder, and the URL of its database."""
+
+    folder: Path
+    database: str
 
 
 @dataclass(frozen=True)
@@ -58,12 +67,12 @@ class Service:
     def __init__(
         self,
         births: Nursery,
-        folder: Path,
+        place: Place,
         api: Api,
         world: World,
         arguments: dict[str, object],
     ) -> None:
-        self.births, self.folder, self.api, self.world = births, folder, api, world
+        self.births, self.place, self.api, self.world = births, place, api, world
         self.arguments = arguments
         self.crashes = 0
         self.process = 0
@@ -74,7 +83,8 @@ class Service:
         """Start it."""
         spec = Spec(
             world=self.world.backends,
-            folder=str(self.folder),
+            folder=str(self.place.folder),
+            database=self.place.database,
             arguments=dict(self.arguments),
             fault=fault,
         )
@@ -126,23 +136,25 @@ class Service:
 
     def log(self) -> str:
         """What it is at, and what it said."""
-        return f"{self.api.rows('tasks')}\n{(self.folder / 'service.log').read_text()[-4000:]}"
+        said = (self.place.folder / "service.log").read_text()
+        return f"{self.api.rows('tasks')}\n{said[-4000:]}"
 
 
-def play(births: Nursery, folder: Path, world: World, scenario: Scenario, fault: str) -> None:
+def play(births: Nursery, place: Place, world: World, scenario: Scenario, fault: str) -> None:
     """The scenario holds though the service is killed at the fault, and the fault was reached."""
-    db = database(folder)
+    db = Database(place.database)
+    db.create_schema()
     api = Api(db)
-    service = Service(births, folder, api, world, dict(scenario.arguments))
+    service = Service(births, place, api, world, dict(scenario.arguments))
     service.fault = fault
     try:
         service.start(fault)
         service.settle()
-        for _ in scenario.stages(Stage(api, folder, service.restart)):
+        for _ in scenario.stages(Stage(api, place.folder, service.restart)):
             service.settle()
         service.await_crash()
         assert service.crashes == 1, f"{fault} was not reached"
-        assert world.left_behind(api, folder) == [], service.log()
+        assert world.left_behind(api, place.folder) == [], service.log()
     finally:
         service.stop()
         db.close()

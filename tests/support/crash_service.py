@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import make_url
 
+from abaca.db.database import Database
 from abaca.manager.manager import ShareManager
 from abaca.manager.options import ManagerOptions
 from abaca.steps import FAULT_VARIABLE
 from abaca.work.run import RetryOptions
 from abaca.work.worker import WorkOptions
-from support.control_plane import database
 
 TESTS = Path(__file__).parents[1]
 OPTIONS = ManagerOptions(
@@ -47,6 +48,8 @@ class Spec:
     world: str
     """``module:function`` that makes the backends from (database, folder, arguments)."""
     folder: str
+    database: str
+    """Its URL; the tables are there."""
     arguments: dict[str, Any]
     fault: str | None
 
@@ -56,10 +59,11 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
     started = []
     for line in sys.stdin:
-        wanted = json.loads(line)
+        wanted = Spec(**json.loads(line))
+        make_url(wanted.database).get_dialect().import_dbapi()  # once, not in each
         process = os.fork()
         if process == 0:
-            serve(Spec(**wanted))
+            serve(wanted)
         started.append(process)
         answer(process)
     for process in started:
@@ -87,7 +91,7 @@ def serve(spec: Spec) -> None:
     if spec.fault is not None:
         os.environ[FAULT_VARIABLE] = spec.fault
     module, _, function = spec.world.partition(":")
-    db = database(folder)
+    db = Database(spec.database)
     backends = getattr(import_module(module), function)(db, folder, **spec.arguments)
     ShareManager(db, backends, OPTIONS).start()
     while True:
