@@ -1,4 +1,7 @@
-"""A real service with real share servers on a small network of its own, per test module."""
+"""A real service with real share servers on a small network of its own, per test module.
+
+Its database is SQLite. A module that uses ``databases`` is run on each kind.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from abaca.demo.scenario import SETTINGS, Setting
 from abaca.demo.service import CONFIG, Service
 from abaca.demo.topology import Machine, Topology
 from abaca.errors import CommandFailed
+from support.configuration import text_of
+from support.databases import Databases
 from support.forked_command import ForkedCommand
 
 WAIT_SECONDS = 60
@@ -154,10 +159,17 @@ def beside() -> Callable[[Site], AbstractContextManager[object]]:
 
 @pytest.fixture(scope="module")
 def site(
-    site_config: str, beside: Callable[[Site], AbstractContextManager[object]]
+    request: pytest.FixtureRequest,
+    site_config: str,
+    beside: Callable[[Site], AbstractContextManager[object]],
 ) -> Iterator[Site]:
     """A running service with a share type per backend and two projects."""
-    with open_site(site_config, beside) as found:
+    # Were it an argument, every module would be run on each kind of database.
+    databases: Databases = request.getfixturevalue("databases")
+    with (
+        databases.stored() as sections,
+        open_site(f"{site_config}\n{text_of(sections)}", beside) as found,
+    ):
         yield found
 
 

@@ -10,7 +10,10 @@ import pytest
 
 from abaca.demo import leftovers, nfs
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("reboot")]
+pytestmark = [
+    *(pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("reboot")),
+    pytest.mark.usefixtures("databases"),
+]
 WHERE = {"site": "site", "cluster1": "flat1", "direct": "direct", "vlan": "vlan"}
 """Backend and network of the machine; the last is a VLAN by Open vSwitch."""
 

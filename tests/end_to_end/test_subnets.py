@@ -11,7 +11,10 @@ import pytest
 from abaca.demo import nfs
 from abaca.demo.service import CONFIG
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("subnets")]
+pytestmark = [
+    *(pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("subnets")),
+    pytest.mark.usefixtures("databases"),
+]
 
 
 @pytest.fixture(scope="module")

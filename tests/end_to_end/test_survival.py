@@ -16,7 +16,10 @@ import pytest
 from abaca.demo import nfs
 from abaca.demo.service import CONFIG
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("survival")]
+pytestmark = [
+    *(pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("survival")),
+    pytest.mark.usefixtures("databases"),
+]
 
 BULK_BYTES = 400 << 20
 V3 = "version=3&nfsport=2049&mountport=20048"

@@ -9,7 +9,10 @@ import pytest
 
 from abaca.demo import nfs
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("transfer")]
+pytestmark = [
+    *(pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("transfer")),
+    pytest.mark.usefixtures("databases"),
+]
 
 
 def test_a_share_is_another_projects(site: Any) -> None:

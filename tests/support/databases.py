@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from sqlalchemy import exists, literal_column, select, union_all
@@ -13,6 +13,7 @@ from abaca.db import migrate
 from abaca.db.database import Database
 from abaca.db.tables import metadata, schema_revisions
 from abaca.testing.databases import SERVERS, DatabaseServer, serving
+from support.configuration import Options
 
 VARIABLE = "ABACA_TEST_DATABASES"
 """Which kinds the tests that are marked ``every_database`` run on, separated by commas."""
@@ -97,6 +98,18 @@ class Databases:
         url = self.take(kind)
         yield url
         self.give_back(kind, url)
+
+    @contextmanager
+    def stored(self) -> Iterator[Mapping[str, Options]]:
+        """What a service's configuration says of a database of the main kind.
+
+        Nothing of SQLite, which a service has in its ``state_path`` if nothing is said.
+        """
+        if main() == "sqlite":
+            yield {}
+            return
+        with self.one() as url:
+            yield {"database": {"connection": url}}
 
     def close(self) -> None:
         """Stop every server, and remove all that was in them."""
