@@ -7,12 +7,13 @@ set to another kind, those others run that use a database, on that kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from abaca.db.database import Database
+from support.configuration import Options
 from support.databases import Databases, main, wanted
 from support.openstack_client import OpenStackClient
 
@@ -51,6 +52,13 @@ def databases() -> Iterator[Databases]:
     servers = Databases()
     yield servers
     servers.close()
+
+
+@pytest.fixture
+def stored(databases: Databases) -> Iterator[Mapping[str, Options]]:
+    """What a service's configuration says of its database: `Databases.stored`."""
+    with databases.stored() as sections:
+        yield sections
 
 
 @pytest.fixture(scope="session")

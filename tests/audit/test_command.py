@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from abaca.cli.main import main
-from support.configuration import SINGLE, configuration
+from support.configuration import SINGLE, Options, configuration
 
 
-def test_differences_of_this_host(tmp_path: Path) -> None:
+def test_differences_of_this_host(tmp_path: Path, stored: Mapping[str, Options]) -> None:
     """What is there and nobody's, and whom nobody could ask; again it is the same."""
     backends = {
         "one": {**SINGLE, "fake_state_file": tmp_path / "one.json"},
         "two": {**SINGLE, "fake_fail": "inventory:BackendUnavailable:2"},
     }
-    file = configuration(tmp_path, backends)
+    file = configuration(tmp_path, backends, **stored)
     (tmp_path / "one.json").write_text('{"strays": ["part-1"]}')
     argv = ["audit", "--pause", "0", "--config-file", str(file)]
     for _ in range(2):

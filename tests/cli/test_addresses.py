@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -23,31 +24,43 @@ from abaca.manager.address_watch import AddressWatch
 from abaca.network.plugin import Claim, IPAddress, Label, NetworkType, Segment, Subnet
 from abaca.service import address_pools, foreign_addresses
 from abaca.service.state import open_database
-from support.configuration import FLAT, NET, configuration
+from support.configuration import FLAT, NET, Options, configuration
 
 RANGES = "10.10.0.10-10.10.0.19"
 POOL = "flat:flat1/4"
 
 
-def site(folder: Path, ranges: str = RANGES, **more: object) -> Path:
+Site = Callable[..., Path]
+
+
+def written(
+    folder: Path, stored: Mapping[str, Options], ranges: str = RANGES, **more: object
+) -> Path:
     """A flat backend of the fake driver."""
     one = {**FLAT, "network_config_group": "flat1"}
-    return configuration(folder, {"one": one}, flat1={**NET, "allowed_ip_ranges": ranges, **more})
+    flat1 = {**NET, "allowed_ip_ranges": ranges, **more}
+    return configuration(folder, {"one": one}, flat1=flat1, **stored)
+
+
+@pytest.fixture
+def site(tmp_path: Path, stored: Mapping[str, Options]) -> Site:
+    """Writes it with these ranges, and further options of the network."""
+    return partial(written, tmp_path, stored)
 
 
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state of a site, with an empty database."""
+    """The state of a site, with an empty database: SQLite."""
     folder = tmp_path_factory.mktemp("site")
-    open_database(load((site(folder),), ()).service).close()
+    open_database(load((written(folder, {}),), ()).service).close()
     return folder / "state"
 
 
 @pytest.fixture
-def database(tmp_path: Path, migrated: Path) -> Iterator[Database]:
+def database(tmp_path: Path, site: Site, migrated: Path) -> Iterator[Database]:
     """The site's database."""
     shutil.copytree(migrated, tmp_path / "state")
-    made = open_database(load((site(tmp_path),), ()).service)
+    made = open_database(load((site(),), ()).service)
     yield made
     made.close()
 
@@ -75,32 +88,32 @@ def usage(file: Path) -> dict[str, object]:
     return dict(row)
 
 
-def test_usage_shows_a_pool_that_nobody_used(tmp_path: Path, database: Database) -> None:
+def test_usage_shows_a_pool_that_nobody_used(site: Site, database: Database) -> None:
     """By its section, with the size that it is configured to have."""
     del database
-    row = usage(site(tmp_path))
+    row = usage(site())
     assert (row["network"], row["size"], row["free"], row["used"]) == ("flat1", 10, 10, 0)
 
 
-def test_ranges_shrunk_and_enlarged_while_in_use(tmp_path: Path, database: Database) -> None:
+def test_ranges_shrunk_and_enlarged_while_in_use(site: Site, database: Database) -> None:
     """What is left outside is counted and told; it is never free, and is gone with its server."""
     hold(database, "a", "b", "c")
-    file = site(tmp_path, "10.10.0.12-10.10.0.14")
+    file = site("10.10.0.12-10.10.0.14")
     row = usage(file)
     assert (row["size"], row["used"], row["free"], row["outside"]) == (3, 3, 2, 2)
     said = abaca(file, "network", "usage")[1]
     assert "network flat1: 2 addresses in use are outside its ranges" in said
-    row = usage(site(tmp_path, "10.10.0.5-10.10.0.30"))
+    row = usage(site("10.10.0.5-10.10.0.30"))
     assert (row["size"], row["used"], row["free"], row["outside"]) == (26, 3, 23, 0)
-    site(tmp_path, "10.10.0.12-10.10.0.14")
+    site("10.10.0.12-10.10.0.14")
     mine = Claim(owner="a", label=Label.USER, subnet="flat1", index=0)
     DatabaseLedger(database).give_back([mine])
     assert (usage(file)["used"], usage(file)["outside"]) == (2, 1)
 
 
-def test_both_warn_before_a_pool_runs_out(tmp_path: Path, database: Database) -> None:
+def test_both_warn_before_a_pool_runs_out(site: Site, database: Database) -> None:
     """`usage` and `config check`, from the section's percentage on; exit code 0."""
-    file = site(tmp_path, warn_percent=80)
+    file = site(warn_percent=80)
     hold(database, *"abcdefg")
     line = "network flat1: 80 % of its 10 addresses are taken, 2 are free; enlarge its ranges"
     for words in (("network", "usage"), ("config", "check")):
@@ -112,9 +125,9 @@ def test_both_warn_before_a_pool_runs_out(tmp_path: Path, database: Database) ->
     assert abaca(file, "config", "check", "--offline")[1] == ""
 
 
-def test_the_log_warns_once(tmp_path: Path, database: Database) -> None:
+def test_the_log_warns_once(site: Site, database: Database) -> None:
     """Of two managers one says so, once."""
-    config = load((site(tmp_path, warn_percent=80),), ())
+    config = load((site(warn_percent=80),), ())
     watches = [
         AddressWatch(db=database, known=lambda: address_pools.known_pools(config, database))
         for _ in range(2)
@@ -136,9 +149,9 @@ LIST = """
 """
 
 
-def test_a_list_is_imported(tmp_path: Path, database: Database) -> None:
+def test_a_list_is_imported(tmp_path: Path, site: Site, database: Database) -> None:
     """What it names is given to nobody, told with who has it; again it is the same."""
-    file, listed = site(tmp_path), tmp_path / "list"
+    file, listed = site(), tmp_path / "list"
     listed.write_text(LIST)
     words = ("network", "foreign", "import", str(listed), "--network", "flat1", "--who", "lab")
     for _ in range(2):
@@ -161,9 +174,9 @@ def test_a_list_is_imported(tmp_path: Path, database: Database) -> None:
     assert len(who) == 8
 
 
-def test_an_imported_address_is_let_in_again(tmp_path: Path, database: Database) -> None:
+def test_an_imported_address_is_let_in_again(site: Site, database: Database) -> None:
     """By address or range; what is not kept out, and what servers hold, stays as it is."""
-    file = site(tmp_path)
+    file = site()
     abaca(file, "network", "foreign", "import", "-", "--network", "flat1", text=LIST)
     hold(database, "a")
     words = ("network", "foreign", "remove", "--network", "flat1")
@@ -175,7 +188,7 @@ def test_an_imported_address_is_let_in_again(tmp_path: Path, database: Database)
     assert "no range" in abaca(file, *words, "somewhere", code=1)[1]
 
 
-def test_one_wrong_line_imports_nothing(tmp_path: Path, database: Database) -> None:
+def test_one_wrong_line_imports_nothing(site: Site, database: Database) -> None:
     """Every wrong line is told by its number, and the right ones are not imported either."""
     hold(database, "server1")
     wrong = """10.10.0.12 fine
@@ -187,7 +200,7 @@ def test_one_wrong_line_imports_nothing(tmp_path: Path, database: Database) -> N
 10.10.0.11-10.10.0.13 overlaps
 fd00::1 another version
 """
-    file = site(tmp_path)
+    file = site()
     words = ("network", "foreign", "import", "-", "--network", "flat1")
     said = abaca(file, *words, code=1, text=wrong)[1].splitlines()
     assert [line.removeprefix("abaca: ").partition(":")[0] for line in said] == [
@@ -203,7 +216,7 @@ fd00::1 another version
     assert usage(file)["imported"] == 0
 
 
-def test_networks_are_named(tmp_path: Path, database: Database) -> None:
+def test_networks_are_named(site: Site, database: Database) -> None:
     """A tenant's network by name or ID, both IP versions in one list; an unknown one is told."""
     segment = Segment(
         network_type=NetworkType.VXLAN,
@@ -216,7 +229,7 @@ def test_networks_are_named(tmp_path: Path, database: Database) -> None:
         ),
     )
     tenant = add_tenant_network(database, project_id="p", name="net1", segment=segment)
-    file = site(tmp_path)
+    file = site()
     for name in ("net1", tenant.id):
         words = ("network", "foreign", "import", "-", "--network", name)
         said = abaca(file, *words, text="192.168.5.7 a\nfd00:5::7 b\n")[0]
@@ -228,7 +241,7 @@ def test_networks_are_named(tmp_path: Path, database: Database) -> None:
     assert "there is flat1, net1" in said
 
 
-def test_an_ambiguous_name_is_refused(tmp_path: Path, database: Database) -> None:
+def test_an_ambiguous_name_is_refused(site: Site, database: Database) -> None:
     """Two projects, or a project and a section, have one: the IDs are told, and nothing is done."""
 
     def add(project: str, name: str, vni: int) -> str:
@@ -243,7 +256,7 @@ def test_an_ambiguous_name_is_refused(tmp_path: Path, database: Database) -> Non
         return str(made.id)
 
     red, blue, same = add("red", "net1", 7), add("blue", "net1", 8), add("red", "flat1", 9)
-    file = site(tmp_path)
+    file = site()
     words = ("network", "foreign", "import", "-", "--network")
     said = abaca(file, *words, "net1", code=1, text="192.168.5.7\n")[1]
     assert f"{red} of project red" in said
@@ -257,27 +270,27 @@ def test_an_ambiguous_name_is_refused(tmp_path: Path, database: Database) -> Non
     assert kept.pool == pool.name
 
 
-def test_tenant_networks_have_routes(tmp_path: Path, database: Database) -> None:
+def test_tenant_networks_have_routes(site: Site, database: Database) -> None:
     """Without a gateway, with a route that is shown; one that can't be is refused by name."""
     del database
     words = ["network", "tenant", "add", "--project", "p", "--name", "n", "--type", "vxlan"]
     words += ["--segmentation-id", "7", "--cidr", "192.168.5.0/24", "--format", "json"]
-    file = site(tmp_path)
+    file = site()
     said = abaca(file, *words, "--route", "10.0.0.0/8 via 192.168.6.2", code=1)[1]
     assert "--route: 10.0.0.0/8 via 192.168.6.2: the router is not on the network" in said
     row = json.loads(abaca(file, *words, "--route", "10.0.0.0/8 via 192.168.5.2")[0])
     assert (row["gateways"], row["routes"]) == ("", "10.0.0.0/8 via 192.168.5.2")
 
 
-def test_a_list_is_not_endless(tmp_path: Path, database: Database) -> None:
+def test_a_list_is_not_endless(site: Site, database: Database) -> None:
     """A line with more addresses than anybody lists is refused before they are counted up."""
-    config = load((site(tmp_path, ipv6_cidr="fd00::/64"),), ())
+    config = load((site(ipv6_cidr="fd00::/64"),), ())
     pools = address_pools.pools_of(config, database, "flat1")
     with pytest.raises(BadRequest, match="line 1: more than 65536 addresses"):
         foreign_addresses.keep_out(ForeignAddresses(database), pools, "fd00::/64 all", who="x")
 
 
-def test_killed_in_the_middle_nothing_is_half_imported(tmp_path: Path, database: Database) -> None:
+def test_killed_in_the_middle_nothing_is_half_imported(site: Site, database: Database) -> None:
     """The whole list is one transaction, and the free space stays right."""
 
     class Broken(dict[IPAddress, str]):
@@ -291,12 +304,12 @@ def test_killed_in_the_middle_nothing_is_half_imported(tmp_path: Path, database:
     with pytest.raises(KeyboardInterrupt):
         store.keep_out(wanted)
     assert store.listed() == []
-    assert usage(site(tmp_path))["free"] == 9
+    assert usage(site())["free"] == 9
 
 
-def test_probing_needs_a_driver_with_wires(tmp_path: Path) -> None:
+def test_probing_needs_a_driver_with_wires(site: Site) -> None:
     """Section, option, driver and backend are named; no service starts with it."""
-    file = site(tmp_path, probe_addresses="yes")
+    file = site(probe_addresses="yes")
     with pytest.raises(ConfigError) as caught:
         load((file,), ())
     (fault,) = caught.value.faults
@@ -306,7 +319,7 @@ def test_probing_needs_a_driver_with_wires(tmp_path: Path) -> None:
     )
 
 
-def test_a_check_makes_no_database(tmp_path: Path) -> None:
+def test_a_check_makes_no_database(tmp_path: Path, site: Site) -> None:
     """Where no service has run yet, nothing is warned of, and nothing is left."""
-    assert abaca(site(tmp_path), "config", "check")[1] == ""
+    assert abaca(site(), "config", "check")[1] == ""
     assert not (tmp_path / "state").exists()

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,16 @@ from click.testing import CliRunner
 
 from abaca.cli.main import COMMANDS, main
 from support.command import ABACA, abaca
-from support.configuration import SINGLE, configuration
+from support.configuration import SINGLE, Options, configuration
 
 SECONDS = 60
 
 
-def config_file(folder: Path, **default: object) -> Path:
-    """A configuration with a fake backend and an embedded database, on a free port."""
-    return configuration(folder, {"one": SINGLE}, DEFAULT=default)
+def config_file(
+    folder: Path, stored: Mapping[str, Options] | None = None, /, **default: object
+) -> Path:
+    """A configuration with a fake backend, on a free port; an embedded database, or the given."""
+    return configuration(folder, {"one": SINGLE}, DEFAULT=default, **(stored or {}))
 
 
 class Service:
@@ -137,10 +139,10 @@ def test_the_printed_sample_passes_the_check(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_answers_and_stops_cleanly(
-    tmp_path: Path, services: list[Service], number: int
+    tmp_path: Path, stored: Mapping[str, Options], services: list[Service], number: int
 ) -> None:
     """It migrates, makes the administrator, says where it listens, answers, and ends with 0."""
-    service = Service("serve", config_file(tmp_path, log_format="json"))
+    service = Service("serve", config_file(tmp_path, stored, log_format="json"))
     services.append(service)
     url = service.url()
     with urllib.request.urlopen(f"{url}/v2/", timeout=10) as answer:  # noqa: S310 - our own
@@ -153,10 +155,12 @@ def test_serve_answers_and_stops_cleanly(
     assert "started" in events
 
 
-def test_the_password_is_printed_once(tmp_path: Path, services: list[Service]) -> None:
+def test_the_password_is_printed_once(
+    tmp_path: Path, stored: Mapping[str, Options], services: list[Service]
+) -> None:
     """The second start finds its administrator and prints none."""
     for expected in (True, False):
-        service = Service("api", config_file(tmp_path))
+        service = Service("api", config_file(tmp_path, stored))
         services.append(service)
         service.url()
         assert any("password" in line for line in service.lines) is expected
@@ -180,9 +184,10 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_tasks_networks_and_versions_are_listed(tmp_path: Path) -> None:
+def test_tasks_networks_and_versions_are_listed(tmp_path: Path, empty_url: str) -> None:
     """On a new database: no tasks, a tenant network added, shown and removed, the version."""
-    file = ("--config-file", str(config_file(tmp_path)))
+    stored = {"database": {"connection": empty_url}}
+    file = ("--config-file", str(config_file(tmp_path, stored)))
     assert "empty" in abaca("db", "version", *file).stdout
     assert abaca("db", "upgrade", *file).stdout.startswith("upgraded to")
     assert abaca("db", "upgrade", *file).stdout.startswith("already at")
@@ -218,7 +223,9 @@ def test_a_wrong_tenant_network_is_refused(
     assert message in done.stderr
 
 
-def test_gunicorn_style_servers_find_the_application(tmp_path: Path) -> None:
+def test_gunicorn_style_servers_find_the_application(
+    tmp_path: Path, stored: Mapping[str, Options]
+) -> None:
     """`abaca.wsgi:application` is made from ABACA_CONFIG when it is asked for."""
     program = (
         "import falcon.testing, abaca.wsgi as w; "
@@ -230,6 +237,6 @@ def test_gunicorn_style_servers_find_the_application(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         timeout=SECONDS,
-        env={**os.environ, "ABACA_CONFIG": str(config_file(tmp_path))},
+        env={**os.environ, "ABACA_CONFIG": str(config_file(tmp_path, stored))},
     )
     assert done.stdout.strip() == "200 OK"

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,18 +15,19 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert
 
 from abaca.cli.main import main
-from abaca.db.database import Database
+from abaca.config import load
 from abaca.db.tables import new_id, now, share_networks
+from abaca.service.state import open_database
 from abaca.testing.wait import until
 from support.command import ABACA
-from support.configuration import SINGLE, configuration
+from support.configuration import SINGLE, Options, configuration
 from support.serving import running
 
 SECONDS = 60
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, stored: Mapping[str, Options]) -> Path:
     """A configuration with ``default_share_network = first``, where everybody is administrator."""
     default = {
         "log_format": "json",
@@ -34,7 +35,7 @@ def file(tmp_path: Path) -> Path:
         "none_role": "admin",
         "default_share_network": "first",
     }
-    return configuration(tmp_path, {"one": SINGLE}, DEFAULT=default)
+    return configuration(tmp_path, {"one": SINGLE}, DEFAULT=default, **stored)
 
 
 def abaca(file: Path, *words: str) -> Result:
@@ -50,12 +51,12 @@ def shown(file: Path) -> dict[str, object]:
     return found
 
 
-def test_show_set_and_unset(file: Path, tmp_path: Path) -> None:
+def test_show_set_and_unset(file: Path) -> None:
     """The configuration's word comes first; without it the designated one, by name or ID."""
     before = shown(file)
     assert (before["source"], before["usable"]) == ("configuration", False)
     assert "first of the configuration names no share network" in str(before["fault"])
-    database = Database(f"sqlite:///{tmp_path}/state/abaca.sqlite")
+    database = open_database(load((file,), ()).service)
     ids = {name: new_id() for name in ("lab", "private")}
     with database.write() as tx:
         for name, network_id in ids.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -18,13 +19,13 @@ from abaca.db import tables as t
 from abaca.db.addresses import DatabaseLedger
 from abaca.network.plugin import Claim, Label
 from abaca.service.state import open_database
-from support.configuration import FLAT, NET, configuration
+from support.configuration import FLAT, NET, Options, configuration
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(tmp_path: Path, stored: Mapping[str, Options]) -> Path:
     """Two backends on one flat network."""
-    return configuration(tmp_path, {"one": FLAT, "two": FLAT}, net=NET)
+    return configuration(tmp_path, {"one": FLAT, "two": FLAT}, net=NET, **stored)
 
 
 def orphans(file: Path, *options: str) -> list[dict[str, str]]:

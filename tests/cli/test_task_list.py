@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,16 @@ from abaca.db.database import Database
 from abaca.model.task import Task, TaskKind
 from abaca.service.state import open_database
 from abaca.work import queue
-from support.configuration import SINGLE, configuration
+from support.configuration import SINGLE, Options, configuration
 
 WORKER = "node1/17"
 
 
-def test_a_task_of_a_backend_that_is_gone_has_a_hint(tmp_path: Path) -> None:
+def test_a_task_of_a_backend_that_is_gone_has_a_hint(
+    tmp_path: Path, stored: Mapping[str, Options]
+) -> None:
     """In the last column, and only there: other hosts know themselves what they have."""
-    file = configuration(tmp_path, {"one": SINGLE})
+    file = configuration(tmp_path, {"one": SINGLE}, **stored)
     database = open_database(load((file,), ()).service)
     queues = ("node1@one", "node1@gone", "node2@gone", None)
     try:
@@ -50,9 +53,9 @@ def test_a_task_of_a_backend_that_is_gone_has_a_hint(tmp_path: Path) -> None:
     assert line.rstrip().endswith(hint)
 
 
-def test_work_that_goes_on(tmp_path: Path) -> None:
+def test_work_that_goes_on(tmp_path: Path, stored: Mapping[str, Options]) -> None:
     """The step and since when it is at it, who does it; and why it failed the time before."""
-    file = configuration(tmp_path, {"one": SINGLE})
+    file = configuration(tmp_path, {"one": SINGLE}, **stored)
     database = open_database(load((file,), ()).service)
     instance, since = str(uuid.uuid4()), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     try:

@@ -18,6 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.configuration import FLAT, NET, SINGLE, Options, configuration
+from support.databases import Databases
 from support.serving import serving
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "observe.md"
@@ -103,15 +104,16 @@ def until(condition: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Service]:
     """One service for all, with a backend that works and one whose driver does not answer."""
     folder = tmp_path_factory.mktemp("serve")
     port = free_port()
     default = {**DEFAULT, "metrics_listen": f"127.0.0.1:{port}"}
     eleven = {**NET, "allowed_ip_ranges": "10.10.0.10-10.10.0.20"}
-    file = configuration(folder, BACKENDS, DEFAULT=default, net=eleven)
-    with serving(file, folder / "log") as (url, _):
-        yield Service(url, f"http://127.0.0.1:{port}", folder / "log")
+    with databases.stored() as stored:
+        file = configuration(folder, BACKENDS, DEFAULT=default, net=eleven, **stored)
+        with serving(file, folder / "log") as (url, _):
+            yield Service(url, f"http://127.0.0.1:{port}", folder / "log")
 
 
 @pytest.fixture(scope="module")
