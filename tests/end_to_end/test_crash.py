@@ -1,7 +1,7 @@
 """Kill -9 of the whole service at every named step, with real share servers.
 
-On SQLite. On another kind of database only at the steps outside of the driver: its steps know
-no database, and what is recorded and committed is so between them.
+On SQLite at all of them; on another kind of database at those outside of the driver, which
+alone read and write it.
 """
 
 from __future__ import annotations
