@@ -37,7 +37,10 @@ class Cli:
 
     def rows(self) -> str:
         """All that is in the database."""
-        with closing(open_database(load((self.config,), ()).service)) as db, db.read() as tx:
+        with (
+            closing(open_database(load((self.config,), (), need_backends=False).service)) as db,
+            db.read() as tx,
+        ):
             return "".join(str(tx.execute(select(table)).all()) for table in TABLES)
 
 
