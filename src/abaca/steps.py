@@ -86,6 +86,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_names))
 
 
+def function_of(name: str) -> str:
+    """The function of a registered step, with its module. Raises KeyError if there is none."""
+    return _names[name]
+
+
 def commit(name: str) -> str:
     """Register the name of a commit that is in no step, and give it back."""
     _commits.add(name)

@@ -43,7 +43,7 @@ STEPS = [
 TRIED = [
     name
     for name in STEPS
-    if main() == "sqlite" or not steps._names[name].startswith("abaca.drivers.")
+    if main() == "sqlite" or not steps.function_of(name).startswith("abaca.drivers.")
 ]
 """Those at which the service is killed on the database of this run."""
 
