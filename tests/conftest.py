@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import structlog
 
 from abaca.db.database import Database
 from support.configuration import Options
@@ -44,6 +45,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     config.hook.pytest_deselected(items=[item for item in items if item not in new])
     items[:] = new
+
+
+@pytest.fixture(autouse=True)
+def usual_logs() -> Iterator[None]:
+    """What a command of `abaca` said about logs is over with its test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

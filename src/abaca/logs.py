@@ -31,10 +31,11 @@ def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return event
 
 
-def configure(level: str, form: str) -> None:
+def configure(level: str, form: str, *, lasting: bool = True) -> None:
     """Log from this level on, as ``text``, ``json``, or (``auto``) text on a terminal, else json.
 
     The standard library's loggers (of libraries) go the same way, from WARNING on.
+    ``lasting``: loggers keep for ever what is in force when they are first used, and are quicker.
     """
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     renderer: Processor = (
@@ -57,7 +58,7 @@ def configure(level: str, form: str) -> None:
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=lasting,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

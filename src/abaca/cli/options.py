@@ -28,7 +28,7 @@ class Files:
         from abaca import logs  # noqa: PLC0415 - `abaca --help` must be quick
 
         # Standard output is for answers; a service sets its own level once it knows it.
-        logs.configure("WARNING", "auto")
+        logs.configure("WARNING", "auto", lasting=False)
         return self.read(need_backends=need_backends)
 
     def read(self, *, need_backends: bool = False) -> Config:
@@ -45,7 +45,7 @@ class Files:
 
         config = self.load()
         # What a command prints is its answer; a service has more to say.
-        logs.configure("WARNING", config.service.log_format)
+        logs.configure("WARNING", config.service.log_format, lasting=False)
         found = open_database(config.service)
         try:
             yield found
