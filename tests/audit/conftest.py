@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from abaca.db.database import Database
 from abaca.db.tables import now
 from abaca.manager.options import ManagerOptions
 from support.control_plane import Api, StartManager
+from support.hostns import Host, host
 from support.managers import HASTY, managers
 
 HOST = "node1@b1"
@@ -27,6 +29,13 @@ BUSY = ManagerOptions(
 def api(db: Database) -> Api:
     """A database, and what the API would write into it."""
     return Api(db)
+
+
+@pytest.fixture
+def made_host(tmp_path: Path) -> Iterator[Host]:
+    """A host, removed afterwards with all that is on it."""
+    with host(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from abaca.drivers.driver import Inspects, Oddity, Snapshot
+from abaca.drivers.driver import Inspects, Snapshot
 from abaca.linux import mounts, netns
-from support.hostns import Host, host
-from support.linux_scene import Scene, flat, scene, single
+from support.hostns import Host
+from support.linux_scene import discard, flat, odd, scene, single
 
 pytestmark = pytest.mark.dataplane
-
-
-@pytest.fixture
-def made_host(tmp_path: Path) -> Iterator[Host]:
-    """A host, removed afterwards with all that is on it."""
-    with host(tmp_path) as made:
-        yield made
 
 
 def btrfs(*argv: str) -> None:
     """Work on subvolumes behind the driver's back."""
     subprocess.run(["btrfs", "subvolume", *argv], check=True, capture_output=True, timeout=30)
-
-
-def odd(made: Scene) -> dict[tuple[str, bool], Oddity]:
-    """What is odd, by kind and whether it is missing."""
-    found = cast("Inspects", made.driver).oddities()
-    by_kind = {(item.kind, item.missing): item for item in found}
-    assert len(by_kind) == len(found), found
-    return by_kind
-
-
-def discard(made: Scene, oddity: Oddity) -> bool:
-    """Have the driver remove it."""
-    return cast("Inspects", made.driver).discard(oddity)
 
 
 def top(made: Host) -> Path:

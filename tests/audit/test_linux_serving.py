@@ -3,44 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from abaca.drivers.driver import Inspects, Oddity
 from abaca.drivers.linux.layout import RUN_PATH
 from abaca.linux import links, netns
 from abaca.linux.bus import Bus
 from abaca.linux.command import run, stop_process
 from abaca.linux.ganesha import Client, Export, Ganesha, GaneshaOptions
 from abaca.linux.image import Image
-from support.hostns import Host, host
-from support.linux_scene import Scene, flat, managed, scene, single
+from support.hostns import Host
+from support.linux_scene import Scene, discard, flat, managed, odd, scene, single
 
 pytestmark = pytest.mark.dataplane
-
-
-@pytest.fixture
-def made_host(tmp_path: Path) -> Iterator[Host]:
-    """A host, removed afterwards with all that is on it."""
-    with host(tmp_path) as made:
-        yield made
-
-
-def odd(made: Scene) -> dict[tuple[str, bool], Oddity]:
-    """What is odd, by kind and whether it is missing."""
-    found = cast("Inspects", made.driver).oddities()
-    by_kind = {(item.kind, item.missing): item for item in found}
-    assert len(by_kind) == len(found), found
-    return by_kind
-
-
-def discard(made: Scene, oddity: Oddity) -> bool:
-    """Have the driver remove it."""
-    return cast("Inspects", made.driver).discard(oddity)
 
 
 def mend(made: Scene) -> None:

@@ -12,6 +12,8 @@ from abaca.drivers.driver import (
     BackendHost,
     Driver,
     ExportLocation,
+    Inspects,
+    Oddity,
     Server,
     Share,
 )
@@ -197,3 +199,16 @@ def scene(backend: Backend, number: int = 1, *, driver: Driver | None = None) ->
     result = Scene(backend, made, machine, share, locations)
     made.apply_access(share, [result.rule()])
     return result
+
+
+def odd(made: Scene) -> dict[tuple[str, bool], Oddity]:
+    """What is odd, by kind and whether it is missing."""
+    found = cast("Inspects", made.driver).oddities()
+    by_kind = {(item.kind, item.missing): item for item in found}
+    assert len(by_kind) == len(found), found
+    return by_kind
+
+
+def discard(made: Scene, oddity: Oddity) -> bool:
+    """Have the driver remove it."""
+    return cast("Inspects", made.driver).discard(oddity)
