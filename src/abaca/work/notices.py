@@ -10,7 +10,7 @@ import threading
 from collections.abc import Collection
 from contextlib import closing
 from typing import TYPE_CHECKING, cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import structlog
 from sqlalchemy import Engine, String, bindparam, func, select
@@ -32,8 +32,11 @@ RETRY_SECONDS = 5.0
 _NOTIFY = select(func.pg_notify(CHANNEL, bindparam("queue", type_=String)))
 
 
-_announcers: WeakKeyDictionary[Engine, set[int]] = WeakKeyDictionary()
-"""The sessions of the database that an engine's notices went out from."""
+_announcers: WeakKeyDictionary[Engine, WeakValueDictionary[int, Connection]] = WeakKeyDictionary()
+"""The sessions of the database that an engine's notices went out from, by their process ID there.
+
+The database gives the ID to another session once one has ended.
+"""
 
 
 def announce(tx: Tx, queue: str | None) -> None:
@@ -41,7 +44,8 @@ def announce(tx: Tx, queue: str | None) -> None:
     if tx.dialect == "postgresql":
         tx.execute(_NOTIFY, {"queue": queue or ""})
         raw = cast("Connection", tx.connection.connection.dbapi_connection)
-        _announcers.setdefault(tx.connection.engine, set()).add(raw.info.backend_pid)
+        sessions = _announcers.setdefault(tx.connection.engine, WeakValueDictionary())
+        sessions[raw.info.backend_pid] = raw
 
 
 class Listener:
@@ -102,6 +106,10 @@ class Listener:
     def _hear(self, connection: Connection) -> None:
         with closing(connection.notifies(timeout=LOOK_SECONDS)) as notices:
             for notice in notices:
-                own = notice.pid in _announcers.get(self._db.engine, ())
-                if notice.payload in self._heard and not own:
+                if notice.payload in self._heard and not self._own(notice.pid):
                     self._bell.ring()
+
+    def _own(self, session_id: int) -> bool:
+        sessions = _announcers.get(self._db.engine)
+        session = None if sessions is None else sessions.get(session_id)
+        return session is not None and not session.closed
