@@ -232,6 +232,7 @@ SPECIAL = {
     "heal.server.exports": Scenario(healed),
     "network.adopt": Scenario(adopted),
     "network.forget": Scenario(adopted),
+    "network.leave": Scenario(adopted),
     "server.adopt.record": Scenario(adopted),
     "heal.server.others": Scenario(neighbours),
 }

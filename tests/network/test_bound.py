@@ -58,7 +58,7 @@ from abaca.testing.recording_fabric import RecordingFabric
 RANGES = "10.10.0.10-10.10.0.40"
 STEPS = ("claim", "ensure", "allocate", "check", "record")
 END_STEPS = ("release", "remove", "discard")
-ADOPTION_STEPS = ("adopt", "forget")
+ADOPTION_STEPS = ("adopt", "forget", "leave")
 
 
 def _flat(
@@ -578,11 +578,12 @@ def test_the_steps_are_those_tried() -> None:
 
 
 @pytest.mark.parametrize("side", ["before", "after"])
-def test_kill_9_while_left_and_adopted(database: Database, side: str) -> None:
+@pytest.mark.parametrize("step", ["forget", "leave"])
+def test_kill_9_while_left_and_adopted(database: Database, step: str, side: str) -> None:
     """An address that is left is nobody's until it is adopted, whenever the process dies."""
     first, other, last = (share_server(database) for _ in range(3))
     (left,) = _again(database, first).interfaces(1)
-    assert _killed(database, first, "forget", f"network.forget:{side}")
+    assert _killed(database, first, "forget", f"network.{step}:{side}")
     for _ in range(2):
         _again(database, first).forget_all()
     with database.read() as tx:

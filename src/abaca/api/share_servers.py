@@ -110,8 +110,9 @@ def delete(request: Request) -> None:
 
 def reset_status(request: Request) -> None:
     """Set the status by hand, and nothing else."""
+    status = ServerStatus(request.body["status"])
     with request.db.write() as tx:
-        use_case.reset_status(tx, request.params["id"], ServerStatus(request.body["status"]))
+        use_case.reset_status(tx, request.ctx, request.params["id"], status)
 
 
 def manage(request: Request) -> dict[str, Any]:

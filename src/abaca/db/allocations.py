@@ -22,6 +22,8 @@ class AllocationRow:
     section: str
     claim: Claim
     allocation: Allocation | None
+    forgotten: bool = False
+    """The plugin was told to forget it, and may have: its addresses may be nobody's."""
 
 
 def of_server(
@@ -66,7 +68,7 @@ def in_use(tx: Tx, section: str, key: str) -> bool:
     statement = select(allocations.c.id).where(
         allocations.c.section == section,
         allocations.c.subnet_key == key,
-        allocations.c.leaving.is_(False),
+        or_(allocations.c.leaving.is_(False), allocations.c.plugin_id.is_not(None)),
     )
     return tx.execute(statement.limit(1)).first() is not None
 
@@ -78,6 +80,12 @@ def leave(tx: Tx, section: str, claims: Collection[Claim]) -> None:
         tx.execute(
             update(allocations).where(_where(section, claims)).values(leaving=True, **nothing)
         )
+
+
+def forget(tx: Tx, section: str, claims: Collection[Claim]) -> None:
+    """The plugin is about to forget these. What they were given is kept, to be had again."""
+    if claims:
+        tx.execute(update(allocations).where(_where(section, claims)).values(leaving=True))
 
 
 def claim(tx: Tx, section: str, claims: Collection[Claim]) -> None:
@@ -110,7 +118,7 @@ def claim(tx: Tx, section: str, claims: Collection[Claim]) -> None:
 
 
 def record(tx: Tx, section: str, results: Sequence[Allocation]) -> None:
-    """Write down what the plugin answered, in rows that `claim` made."""
+    """Write down what the plugin answered, in rows that `claim` made: it is held."""
     for item in results:
         tx.execute(
             update(allocations)
@@ -120,6 +128,7 @@ def record(tx: Tx, section: str, results: Sequence[Allocation]) -> None:
                 addresses=[str(address) for address in item.addresses],
                 mac_address=item.mac_address,
                 segment=segments.encode(item.segment),
+                leaving=False,
                 updated_at=now(),
             )
         )
@@ -172,4 +181,9 @@ def _row(row: Row[Any]) -> AllocationRow:
         mac_address=values["mac_address"],
         segment=segments.decode(values["segment"]),
     )
-    return AllocationRow(section=values["section"], claim=claimed, allocation=given)
+    return AllocationRow(
+        section=values["section"],
+        claim=claimed,
+        allocation=given,
+        forgotten=bool(values["leaving"]),
+    )

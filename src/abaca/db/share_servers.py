@@ -349,6 +349,29 @@ def release(tx: Tx, server_id: str) -> bool:
     return True
 
 
+def keep(tx: Tx, server: ShareServer) -> bool:
+    """It is Abaca's after all, and takes shares; False, and nothing done, if another one does.
+
+    Where it goes by itself it goes after its delay, from now.
+    """
+    column = share_servers.c
+    statement = (
+        update(share_servers)
+        .where(column.id == server.id, column.status == str(ServerStatus.UNMANAGE_ERROR))
+        .values(
+            slot=IN_USE,
+            status=str(ServerStatus.ACTIVE),
+            unused_since=now() if server.is_auto_deletable else None,
+            updated_at=now(),
+        )
+    )
+    try:
+        with tx.connection.begin_nested():
+            return tx.execute(statement).rowcount == 1
+    except IntegrityError:
+        return False
+
+
 def remove(tx: Tx, server_id: str) -> None:
     """Delete the row; nothing may refer to it any more."""
     tx.execute(delete(share_servers).where(share_servers.c.id == server_id))

@@ -8,11 +8,10 @@ are released. A row goes when the plugin has nothing more under its claim.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import product
 from typing import ParamSpec, TypeVar
 
 import tenacity
@@ -21,6 +20,7 @@ from abaca.db import allocations
 from abaca.db.allocations import AllocationRow
 from abaca.db.database import Database, Tx
 from abaca.errors import (
+    AllocationConflict,
     DatabaseUnavailable,
     InvalidNetwork,
     NetworkError,
@@ -29,18 +29,24 @@ from abaca.errors import (
     RowRefused,
 )
 from abaca.modes import DriverMode
-from abaca.network.helper import HelperAddress, HelperInterface, HelperSubnet
+from abaca.network.helper import (
+    HelperAddress,
+    HelperInterface,
+    HelperSubnet,
+    addresses_of,
+    interface_of,
+    overlap,
+    subnets_of,
+)
 from abaca.network.locks import KeyedLocks
 from abaca.network.plugin import (
     Allocation,
     Claim,
     IPAddress,
-    IPNetwork,
     Label,
     NetworkMaker,
     NetworkPlugin,
     Route,
-    Segment,
     ShowsOrphans,
     SubnetRef,
     TenantRoutes,
@@ -50,6 +56,8 @@ from abaca.steps import step
 P = ParamSpec("P")
 R = TypeVar("R")
 PATIENCE_SECONDS = 20.0
+_GONE = (NetworkNotFound, AllocationConflict)
+"""What was forgotten is not there, or is another's by now."""
 _owners = KeyedLocks()
 _subnets = KeyedLocks()
 
@@ -100,7 +108,8 @@ class BoundNetwork:
         """
         claims = [self._claim(subnet, index) for index in range(count)]
         with self._owner_lock(), self._subnet_lock(subnet):
-            known = {row.claim: row.allocation for row in self._rows() if row.allocation}
+            rows = [self._taken_back(subnet, row) for row in self._rows()]
+            known = {row.claim: row.allocation for row in rows if row.allocation}
             if all(claim in known for claim in claims):
                 # A router may have to be brought back after a reboot; addresses need nobody.
                 self._retrying(self._ensure, subnet)
@@ -171,19 +180,24 @@ class BoundNetwork:
             self._admin.adopt(theirs)
 
     def forget_all(self) -> None:
-        """Nothing is held for it but `former_admin`; its addresses stay out of circulation."""
+        """Nothing is held for it but `former_admin`; its addresses stay out of circulation.
+
+        After a refusal in the middle the server still has them all: whoever obtains them, or
+        releases them, has the plugin adopt what it forgot by then.
+        """
         with self._owner_lock():
-            rows = self._rows()
-            claims = [row.claim for row in rows]
-            if claims:
+            if claims := [row.claim for row in self._rows()]:
+                self._leave(claims)
                 self._retrying(self._forget, claims)
-                self._discard(claims)
+        # Only once nothing can be refused any more: a row is what it would be found by.
         if self._admin is not None:
             self._admin.forget_all()
+        with self._owner_lock():
+            self._discard(claims)
 
     def outdated(self) -> bool:
-        """True if subnets were added or removed since the server was last ensured."""
-        held = {row.claim.subnet for row in self._rows() if row.allocation is not None}
+        """True if subnets came or went since it was ensured, or addresses were forgotten."""
+        held = {r.claim.subnet for r in self._rows() if r.allocation and not r.forgotten}
         if held != {item.key for item in self._binding.subnets} or self.former_admin():
             return True
         return self._admin is not None and self._admin.outdated()
@@ -204,12 +218,26 @@ class BoundNetwork:
         for section, claims in self.former_admin().items():
             self._discard(claims, section)
 
+    def _taken_back(self, subnet: SubnetRef, row: AllocationRow) -> AllocationRow:
+        """The row; what the plugin may have forgotten on the subnet is the server's again."""
+        if row.allocation is None or not row.forgotten or row.claim.subnet != subnet.key:
+            return row
+        wanted = dict.fromkeys(row.allocation.addresses, row.claim)
+        found = self._retrying(self._adopt, subnet, wanted)
+        self._record(found)
+        return replace(row, allocation=found[0], forgotten=False)
+
     def _release_rows(self, rows: Sequence[AllocationRow]) -> None:
         refs = {item.key: item for item in self._binding.subnets}
         for key in dict.fromkeys(row.claim.subnet for row in rows):
             subnet = refs.get(key, SubnetRef(key=key))
             claims = [row.claim for row in rows if row.claim.subnet == key]
+            # Of a subnet whose row has gone only the key is known: nothing is found by that.
+            hopeless = _GONE if key in refs else (*_GONE, InvalidNetwork)
             with self._subnet_lock(subnet):
+                for row in rows:
+                    with suppress(*hopeless):
+                        self._taken_back(subnet, row)
                 self._retrying(self._release, claims)
                 self._retrying(self._remove, subnet, claims)
                 self._discard(claims)
@@ -230,20 +258,19 @@ class BoundNetwork:
 
     def _keep_apart(self, found: Sequence[Allocation]) -> None:
         """InvalidNetwork if the server would have one network on its tenant's and admins' side."""
-        here = self._binding.label
-        other = Label.USER if here is Label.ADMIN else Label.ADMIN
+        section = self._binding.section
+        other = Label.USER if self._binding.label is Label.ADMIN else Label.ADMIN
         there = [
             row.allocation
             for row in self._rows_of(other)
-            if row.allocation is not None and row.section != self._binding.section
+            if row.allocation is not None and row.section != section
         ]
-        for one, two in product(_cidrs(found), _cidrs(there)):
-            if one.version == two.version and one.overlaps(two):
-                raise InvalidNetwork(
-                    f"[{self._binding.section}] {one} overlaps {two}, which the server has as its "
-                    f"{other} network: give administrators a network that no tenant uses",
-                    told="The share network overlaps a network of the storage backend's.",
-                )
+        if (both := overlap(found, there)) is not None:
+            raise InvalidNetwork(
+                f"[{section}] {both[0]} overlaps {both[1]}, which the server has as its {other} "
+                "network: give administrators a network that no tenant uses",
+                told="The share network overlaps a network of the storage backend's.",
+            )
 
     def _give_up(self, subnet: SubnetRef, claims: Sequence[Claim]) -> None:
         """Leave nothing of a failed call; what can't be released now, `release_all` will."""
@@ -302,6 +329,10 @@ class BoundNetwork:
     @step("network.adopt")
     def _adopt(self, subnet: SubnetRef, wanted: Mapping[IPAddress, Claim]) -> list[Allocation]:
         return self._plugin.adopt(subnet, wanted)
+
+    @step("network.leave")
+    def _leave(self, claims: Sequence[Claim]) -> None:
+        self._writing(lambda tx: allocations.forget(tx, self._binding.section, claims))
 
     @step("network.forget")
     def _forget(self, claims: Sequence[Claim]) -> None:
@@ -403,7 +434,7 @@ class BoundFlat(BoundNetwork):
             if not recorded:
                 raise
             segment = recorded[0].segment
-        return _subnets_of(segment)
+        return subnets_of(segment)
 
     @property
     def section(self) -> str:
@@ -416,7 +447,8 @@ class BoundFlat(BoundNetwork):
 
     def addresses(self, count: int = 1) -> tuple[HelperAddress, ...]:
         """``count`` addresses in each of the subnets; the same ones on every call."""
-        return tuple(item for found in self.obtain(self._flat(), count) for item in _paired(found))
+        made = self.obtain(self._flat(), count)
+        return tuple(item for found in made for item in addresses_of(found))
 
     def _flat(self) -> SubnetRef:
         if len(self._binding.subnets) != 1:
@@ -432,7 +464,7 @@ class BoundManaged(BoundNetwork):
         if not self._binding.subnets:
             raise NetworkNotFound("the share network has no subnet in this availability zone")
         found = [item for subnet in self._binding.subnets for item in self.obtain(subnet, count)]
-        return tuple(_interface(index, item) for index, item in enumerate(found))
+        return tuple(interface_of(index, item) for index, item in enumerate(found))
 
 
 def helper_for(mode: DriverMode, binding: Binding) -> BoundFlat | BoundManaged:
@@ -462,33 +494,3 @@ def orphans(plugin: ShowsOrphans, database: Database, older_than: datetime) -> l
     with database.read() as tx:
         keep = allocations.every_claim(tx)
     return plugin.orphans(keep, older_than)
-
-
-def _cidrs(items: Iterable[Allocation]) -> set[IPNetwork]:
-    return {subnet.cidr for item in items for subnet in item.segment.subnets}
-
-
-def _subnets_of(segment: Segment) -> tuple[HelperSubnet, ...]:
-    return tuple(
-        HelperSubnet(cidr=item.cidr, gateway=item.gateway, mtu=segment.mtu, routes=item.routes)
-        for item in segment.subnets
-    )
-
-
-def _paired(found: Allocation) -> tuple[HelperAddress, ...]:
-    return tuple(
-        HelperAddress(address=address, subnet=subnet)
-        for address, subnet in zip(found.addresses, _subnets_of(found.segment), strict=True)
-    )
-
-
-def _interface(index: int, found: Allocation) -> HelperInterface:
-    return HelperInterface(
-        index=index,
-        segmentation_type=found.segment.network_type,
-        segmentation_id=found.segment.segmentation_id,
-        physical_network=found.segment.physical_network,
-        mtu=found.segment.mtu,
-        mac_address=found.mac_address,
-        addresses=_paired(found),
-    )

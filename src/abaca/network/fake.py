@@ -220,10 +220,10 @@ class FakePlugin:
     ) -> list[Allocation]:
         """A port per claim, one remote call each."""
         segment = self.describe(subnet)
-        return [self._port(segment, item, None, host).allocation for item in claims]
+        return [self._port(segment, item, (), host).allocation for item in claims]
 
     def _port(
-        self, segment: Segment, claim: Claim, wanted: IPAddress | None, host: str
+        self, segment: Segment, claim: Claim, wanted: Collection[IPAddress], host: str
     ) -> FakePort:
         with self.cloud.call("create_port"):
             port = self.cloud.port(claim)
@@ -250,9 +250,11 @@ class FakePlugin:
     def adopt(self, subnet: SubnetRef, wanted: Mapping[IPAddress, Claim]) -> list[Allocation]:
         """Make ports with these addresses, or take over forgotten ones."""
         segment = self.describe(subnet)
+        by_claim: dict[Claim, list[IPAddress]] = defaultdict(list)
         for address, claim in wanted.items():
             self._adoptable(segment, address, claim)
-        return [self._adopt(segment, address, claim) for address, claim in wanted.items()]
+            by_claim[claim].append(address)
+        return [self._adopt(segment, items, claim) for claim, items in by_claim.items()]
 
     def _adoptable(self, segment: Segment, address: IPAddress, claim: Claim) -> None:
         part = next((item for item in segment.subnets if address in item.cidr), None)
@@ -264,14 +266,16 @@ class FakePlugin:
             if item.allocation.segment.wire == segment.wire and same and not mine:
                 raise AllocationConflict(f"{address} belongs to another")
 
-    def _adopt(self, segment: Segment, address: IPAddress, claim: Claim) -> Allocation:
+    def _adopt(
+        self, segment: Segment, addresses: Collection[IPAddress], claim: Claim
+    ) -> Allocation:
         with self.cloud.call("adopt_port"):
             self.cloud.ports = [
                 item
                 for item in self.cloud.ports
-                if item.claim is not None or address not in item.allocation.addresses
+                if item.claim is not None or not {*addresses} & {*item.allocation.addresses}
             ]
-        return self._port(segment, claim, address, "").allocation
+        return self._port(segment, claim, addresses, "").allocation
 
     def forget(self, claims: Collection[Claim]) -> None:
         """Take our tag off the ports."""
@@ -366,7 +370,7 @@ def _segment(kind: NetworkType, vni: int | None, cidrs: Sequence[IPNetwork]) -> 
 
 
 def _allocation(
-    cloud: FakeCloud, segment: Segment, claim: Claim, wanted: IPAddress | None
+    cloud: FakeCloud, segment: Segment, claim: Claim, wanted: Collection[IPAddress]
 ) -> Allocation:
     taken = cloud.taken(segment.wire)
     number = int.from_bytes(uuid.uuid4().bytes[:3])
@@ -375,7 +379,8 @@ def _allocation(
         claim=claim,
         id=str(uuid.uuid4()),
         addresses=tuple(
-            wanted if wanted is not None and wanted in item.cidr else _free(item, taken)
+            next((address for address in wanted if address in item.cidr), None)
+            or _free(item, taken)
             for item in segment.subnets
         ),
         mac_address="02:fa:ce:" + ":".join(f"{octet:02x}" for octet in octets),

@@ -6,10 +6,12 @@ driver can't allocate for another server. All calls are idempotent.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
-from abaca.network.plugin import IPAddress, IPNetwork, NetworkType, Route
+from abaca.network.plugin import Allocation, IPAddress, IPNetwork, NetworkType, Route, Segment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,49 @@ class HelperInterface:
     def routes(self) -> tuple[Route, ...]:
         """Routes of all its subnets."""
         return tuple(route for item in self.addresses for route in item.subnet.routes)
+
+
+def subnets_of(segment: Segment) -> tuple[HelperSubnet, ...]:
+    """What a driver is told of a segment's subnets, in their order."""
+    return tuple(
+        HelperSubnet(cidr=item.cidr, gateway=item.gateway, mtu=segment.mtu, routes=item.routes)
+        for item in segment.subnets
+    )
+
+
+def addresses_of(found: Allocation) -> tuple[HelperAddress, ...]:
+    """An allocation's addresses, each with its subnet."""
+    return tuple(
+        HelperAddress(address=address, subnet=subnet)
+        for address, subnet in zip(found.addresses, subnets_of(found.segment), strict=True)
+    )
+
+
+def overlap(
+    some: Iterable[Allocation], others: Iterable[Allocation]
+) -> tuple[IPNetwork, IPNetwork] | None:
+    """A network of one with a network of another that it overlaps; None if none does."""
+    for one, two in product(_cidrs(some), _cidrs(others)):
+        if one.version == two.version and one.overlaps(two):
+            return one, two
+    return None
+
+
+def _cidrs(items: Iterable[Allocation]) -> set[IPNetwork]:
+    return {subnet.cidr for item in items for subnet in item.segment.subnets}
+
+
+def interface_of(index: int, found: Allocation) -> HelperInterface:
+    """An allocation as an interface: the server's one of this number."""
+    return HelperInterface(
+        index=index,
+        segmentation_type=found.segment.network_type,
+        segmentation_id=found.segment.segmentation_id,
+        physical_network=found.segment.physical_network,
+        mtu=found.segment.mtu,
+        mac_address=found.mac_address,
+        addresses=addresses_of(found),
+    )
 
 
 class FlatHelper(Protocol):

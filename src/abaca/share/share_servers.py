@@ -44,15 +44,32 @@ def known(tx: Tx, server_id: str) -> ShareServer:
     return server
 
 
-def reset_status(tx: Tx, server_id: str, status: ServerStatus) -> None:
-    """Set the status by hand, and nothing else: what is not Abaca's does not become so by it."""
+def reset_status(tx: Tx, ctx: Context, server_id: str, status: ServerStatus) -> None:
+    """Set the status by hand, and nothing else: what is not Abaca's does not become so by it.
+
+    But one that could not be left is kept by being said to be active: it is ensured again.
+    """
     server = known(tx, server_id)
+    if server.status is ServerStatus.UNMANAGE_ERROR and status is ServerStatus.ACTIVE:
+        _keep(tx, ctx, server)
+        return
     if server.status.is_ours != status.is_ours:
         raise Conflict(
             f"Share server {server_id} is {server.status}: it doesn't become {status} by hand; "
             "manage or unmanage it."
         )
     share_servers.set_status(tx, server_id, status)
+
+
+def _keep(tx: Tx, ctx: Context, server: ShareServer) -> None:
+    if server.identifier is not None and not server.details:
+        raise Conflict(f"Share server {server.id} was never adopted: unmanage it.")
+    if not share_servers.keep(tx, server):
+        raise Conflict(
+            f"Share network {server.share_network_id} has another share server there by now: "
+            f"unmanage {server.id}."
+        )
+    look_again(tx, ctx, server)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,7 +42,7 @@ _MANAGED = {
     "create, no room": ("failure.share.move",),
     "delete, refused": ("failure.share",),
     "snapshot, refused": ("failure.snapshot",),
-    "unmanage server": ("network.forget",),
+    "unmanage server": ("network.forget", "network.leave"),
     "manage server": ("network.adopt", "server.adopt.record"),
 }  # fmt: skip
 _SINGLE = {

@@ -29,7 +29,8 @@ allocations = Table(
     Column("mac_address", String(32)),
     # As `segments` has it; here too, since one subnet may be another segment on another host.
     Column("segment", JSON),
-    # The plugin has let go, and the row is about to follow: it keeps no network up.
+    # The plugin has let go, and the row is about to follow: it keeps no network up. With
+    # addresses: the plugin was told to forget them, and may not have.
     Column("leaving", Boolean, nullable=False, default=False),
     *stamps(),
     UniqueConstraint("share_server_id", "section", "subnet_key", "label", "index"),
