@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from abaca.api.settings import ApiSettings
 from abaca.db.database import Database
 from api.conftest import ByName, Client
 from api.setups.many import everything
+from support.databases import Databases
 
 FEW, MANY = 10, 100
 
@@ -72,18 +74,17 @@ def reads() -> list[Route]:
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Any]]:
+def worlds(databases: Databases) -> Iterator[dict[int, Any]]:
     """An API with few rows, and one with many: client and IDs."""
     made: dict[int, Any] = {}
-    for count in (FEW, MANY):
-        db = Database(f"sqlite:///{tmp_path_factory.mktemp('many')}/abaca.db")
-        db.create_schema()
-        names = everything(db, count)
-        settings = ApiSettings(default_share_type="type-0")
-        made[count] = (Client(db, make_app(db, settings, ByName(), Policy(RULES))), names)
-    yield made
-    for client, _ in made.values():
-        client.db.close()
+    with ExitStack() as stack:
+        for count in (FEW, MANY):
+            db = stack.enter_context(closing(Database(stack.enter_context(databases.one()))))
+            db.create_schema()
+            names = everything(db, count)
+            settings = ApiSettings(default_share_type="type-0")
+            made[count] = (Client(db, make_app(db, settings, ByName(), Policy(RULES))), names)
+        yield made
 
 
 def counted(client: Client, call: Callable[[], Any]) -> tuple[Any, list[str]]:

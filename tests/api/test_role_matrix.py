@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from abaca.api.routes import ROUTES, RULES
 from abaca.api.routing import Action, Route
 from abaca.api.settings import ApiSettings
 from abaca.db.database import Database
+from abaca.testing.ledger_world import without_sync
 from api.conftest import ByName, Client
 from api.setups import audits, roles
+from support.databases import Databases, Kept
 
 FILE = Path(__file__).with_name("role_matrix.yaml")
 CALLERS = ("admin", "mona", "alice", "rita", "bob", "ben", None)
@@ -125,50 +127,32 @@ def test_every_row_has_every_caller() -> None:
         assert not row.finds or len(row.found.split()) == len(CALLERS), row
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A database with the scene in it, and the names of what is there."""
-    file = tmp_path_factory.mktemp("roles") / "abaca.db"
-    db = Database(f"sqlite:///{file}")
-    db.create_schema()
-    names = roles.scene(db) | audits.looked(db)
-    db.close()
-    return file, names
-
-
 POLICY = Policy(RULES)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Scene:
-    """The scene, as it was each time it is asked for."""
+    """A database with the scene in it, and the names of what is there."""
 
-    template: Path
-    folder: Path
-    copies: int = 0
-    open: Database | None = None
+    db: Database
+    kept: Kept
+    names: dict[str, str]
 
     def client(self) -> Client:
-        """An API on a new copy."""
-        self.close()
-        self.copies += 1
-        file = self.folder / f"{self.copies}.db"
-        shutil.copy(self.template, file)
-        self.open = Database(f"sqlite:///{file}")
-        return Client(self.open, make_app(self.open, ApiSettings(), ByName(), POLICY))
-
-    def close(self) -> None:
-        """Close the last one."""
-        if self.open is not None:
-            self.open.close()
+        """An API on the scene as it was."""
+        self.kept.restore()
+        return Client(self.db, make_app(self.db, ApiSettings(), ByName(), POLICY))
 
 
-@pytest.fixture
-def scene(template: tuple[Path, dict[str, str]], tmp_path: Path) -> Iterator[Scene]:
-    """Copies of the scene."""
-    found = Scene(template[0], tmp_path)
-    yield found
-    found.close()
+@pytest.fixture(scope="module")
+def scene(databases: Databases) -> Iterator[Scene]:
+    """Made once."""
+    with databases.one() as url, closing(Database(url)) as db:
+        if db.is_sqlite:
+            without_sync(db)
+        db.create_schema()
+        names = roles.scene(db) | audits.looked(db)
+        yield Scene(db, Kept(db), names)
 
 
 def filled(value: Any, names: dict[str, str]) -> Any:
@@ -187,9 +171,9 @@ def listed(answer: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("row", read(), ids=lambda row: f"{row.verb} {row.params or row.query}")
-def test_row(row: Row, scene: Scene, template: tuple[Path, dict[str, str]]) -> None:
+def test_row(row: Row, scene: Scene) -> None:
     """Each caller gets what the file says, and finds what it says."""
-    names = template[1]
+    names = scene.names
     method, path = row.verb.split()
     path = path.format(**{name: names.get(thing, thing) for name, thing in row.params.items()})
     url = f"/v2{path}?{filled(row.query, names)}"

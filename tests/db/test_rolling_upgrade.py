@@ -67,9 +67,11 @@ def test_old_code_starts_beside_what_only_expanded(empty_url: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("steps", [(False,), (True, False), (False, True)])
-def test_old_code_is_refused_after_a_contraction(tmp_path: Path, steps: tuple[bool, ...]) -> None:
+def test_old_code_is_refused_after_a_contraction(
+    empty_url: str, tmp_path: Path, steps: tuple[bool, ...]
+) -> None:
     """Wherever among the newer revisions the one is that takes something away."""
-    db = Database(f"sqlite:///{tmp_path}/abaca.sqlite")
+    db = Database(empty_url)
     later = newer(tmp_path, *steps)
     assert migrate.upgrade(db, later)
     with pytest.raises(ConfigError, match=f"revision {later.head}"):
@@ -78,9 +80,9 @@ def test_old_code_is_refused_after_a_contraction(tmp_path: Path, steps: tuple[bo
     db.close()
 
 
-def test_code_as_old_as_the_expansion_may_run(tmp_path: Path) -> None:
+def test_code_as_old_as_the_expansion_may_run(empty_url: str, tmp_path: Path) -> None:
     """A contraction shuts out what is older than itself, and nothing newer."""
-    db = Database(f"sqlite:///{tmp_path}/abaca.sqlite")
+    db = Database(empty_url)
     later = newer(tmp_path, False, True, True)
     migrate.upgrade(db, later)
     found = migrate.state(db)
@@ -90,9 +92,9 @@ def test_code_as_old_as_the_expansion_may_run(tmp_path: Path) -> None:
     db.close()
 
 
-def test_a_crash_before_the_note_is_mended(tmp_path: Path) -> None:
+def test_a_crash_before_the_note_is_mended(empty_url: str, tmp_path: Path) -> None:
     """A revision without its note (MariaDB commits in between) refuses old code, until noted."""
-    db = Database(f"sqlite:///{tmp_path}/abaca.sqlite")
+    db = Database(empty_url)
     later = newer(tmp_path, True)
     migrate.upgrade(db, later)
     with db.write() as tx:
@@ -104,11 +106,12 @@ def test_a_crash_before_the_note_is_mended(tmp_path: Path) -> None:
     db.close()
 
 
-def test_an_old_service_restarts_beside_a_newer_schema(tmp_path: Path) -> None:
+def test_an_old_service_restarts_beside_a_newer_schema(empty_url: str, tmp_path: Path) -> None:
     """A real process serves on it, and says that it is newer."""
-    default = {"auth_strategy": "none", "state_path": tmp_path}
-    file = configuration(tmp_path, {"one": SINGLE}, DEFAULT=default)
-    db = Database(f"sqlite:///{tmp_path}/abaca.sqlite")
+    stored = {"connection": empty_url}
+    default = {"auth_strategy": "none"}
+    file = configuration(tmp_path, {"one": SINGLE}, DEFAULT=default, database=stored)
+    db = Database(empty_url)
     migrate.upgrade(db, newer(tmp_path, True))
     log = tmp_path / "log"
     with (
@@ -120,11 +123,10 @@ def test_an_old_service_restarts_beside_a_newer_schema(tmp_path: Path) -> None:
     db.close()
 
 
-def test_the_command_says_whether_an_upgrade_is_rolling(tmp_path: Path) -> None:
+def test_the_command_says_whether_an_upgrade_is_rolling(empty_url: str, tmp_path: Path) -> None:
     """Before anything is done: what a database at an older revision must be told."""
-    file = tmp_path / "abaca.conf"
-    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}\n")
-    db = Database(f"sqlite:///{tmp_path}/abaca.sqlite")
+    file = configuration(tmp_path, {}, database={"connection": empty_url})
+    db = Database(empty_url)
     migrate.upgrade(db)
     before = migrate.compatible_from()
     told = []

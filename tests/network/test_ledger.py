@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import delete, event, func, insert, select
 
 from abaca.db import tables
@@ -25,6 +30,7 @@ from abaca.errors import AddressesExhausted, AllocationConflict
 from abaca.network import ipam
 from abaca.network.plugin import Claim, IPAddress, Label
 from abaca.testing.ledger_world import without_sync
+from support.databases import Databases
 
 BASE = int(IPv4Address("10.0.0.0"))
 PLACES = st.integers(1, 14)
@@ -57,11 +63,13 @@ def _pair(first: int, last: int) -> tuple[IPAddress, IPAddress]:
 class LedgerModel(RuleBasedStateMachine):
     """Whatever is done in whatever order, the ledger does what a small list would."""
 
-    def __init__(self) -> None:
+    def __init__(self, databases: Databases) -> None:
         super().__init__()
-        self.folder = tempfile.mkdtemp(prefix="abaca-ledger-")
-        self.database = Database(f"sqlite:///{self.folder}/abaca.db")
-        without_sync(self.database)
+        self._stack = ExitStack()
+        url = self._stack.enter_context(databases.one())
+        self.database = self._stack.enter_context(closing(Database(url)))
+        if self.database.is_sqlite:
+            without_sync(self.database)
         self.database.create_schema()
         clock = Clock()
         self.ledger = DatabaseLedger(self.database, clock)
@@ -250,18 +258,21 @@ class LedgerModel(RuleBasedStateMachine):
         assert not {int(item) for item in taken} & set(free)
 
     def teardown(self) -> None:
-        """Leave no file."""
-        self.database.close()
-        shutil.rmtree(self.folder)
+        """Leave no rows."""
+        self._stack.close()
 
 
-LedgerModel.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestLedgerModel = LedgerModel.TestCase
+def test_the_ledger_does_what_the_model_does(databases: Databases) -> None:
+    """Twenty-five sequences of what may be asked of it, of as many steps each."""
+    run_state_machine_as_test(
+        lambda: LedgerModel(databases),
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
 
 
 def _fill(database: Database, pool: str, first: int, count: int) -> None:

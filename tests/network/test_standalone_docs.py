@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from abaca.db.foreign_addresses import ForeignAddresses
 from abaca.network.standalone import StandalonePlugin
 from abaca.service import address_pools, foreign_addresses
 from abaca.service.state import open_database
+from support.configuration import Options, text_of
 
 TEXT = (Path(__file__).parents[2] / "docs/network-plugins/standalone.md").read_text()
 EXAMPLES = re.findall(r"```ini\n(.*?)```", TEXT, re.DOTALL)
@@ -60,11 +62,11 @@ def test_every_command_is_there() -> None:
             found = children[word]
 
 
-def test_the_list_can_be_imported(tmp_path: Path) -> None:
+def test_the_list_can_be_imported(tmp_path: Path, stored: Mapping[str, Options]) -> None:
     """The example of a list fits the example of a network."""
     file = tmp_path / "abaca.conf"
     text = BACKEND.replace("[DEFAULT]", f"[DEFAULT]\nstate_path = {tmp_path}/state")
-    file.write_text(text + EXAMPLES[-2])
+    file.write_text(f"{text}{EXAMPLES[-2]}\n{text_of(stored)}")
     listed = re.search(r"```\n(# what the site has.*?)```", TEXT, re.DOTALL)
     assert listed is not None
     config = load((file,), ())

@@ -40,6 +40,23 @@ def empty(db: Database) -> None:
                 tx.execute(table.delete())
 
 
+class Kept:
+    """The rows that a database has now, to be had again."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        with db.read() as tx:
+            found = {table: tx.execute(select(table)).mappings().all() for table in TABLES}
+        self._rows = {table: list(map(dict, rows)) for table, rows in found.items() if rows}
+
+    def restore(self) -> None:
+        """It has these rows, and no others."""
+        empty(self._db)
+        with self._db.write() as tx:
+            for table, rows in self._rows.items():
+                tx.execute(table.insert(), rows)
+
+
 def wanted() -> list[str]:
     """The kinds to test on: all, or those that the environment names."""
     found = [item.strip() for item in os.environ.get(VARIABLE, ",".join(KINDS)).split(",")]
