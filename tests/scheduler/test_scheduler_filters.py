@@ -117,8 +117,12 @@ def test_each_cell_of_mode_and_network(
             {"extra_specs": {"availability_zones": "west, east"}},
             "is in nova, which is none of the type's availability zones",
         ),
-        ({"extra_specs": {"thin": "<is> True"}}, "has not the capability thin = <is> True"),
-        ({"extra_specs": {"absent": "x"}}, "has not the capability absent = x"),
+        (
+            {"extra_specs": {"revert_to_snapshot_support": "True"}},
+            "has not the capability revert_to_snapshot_support = True",
+        ),
+        ({"extra_specs": {"thin": "<is> True"}}, "has not a capability that the share type asks"),
+        ({"only_host": "node7@two"}, "is not what only_host names"),
         (
             {"extra_specs": {"driver_mode": "flat_multi_svm"}},
             "is single_svm but the type asks flat_multi_svm",
@@ -129,6 +133,28 @@ def test_a_refusal_says_why(changes: dict[str, Any], reason: str):
     """Each filter's refusal names what is missing."""
     verdict = judge(replace(REQUEST, **changes), [POOL], ())
     assert [item.one for item in verdict.refused] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("changes", "whole"),
+    [
+        (
+            {"extra_specs": {"thin": "<is> True"}},
+            "has not a capability that the share type asks: thin = <is> True",
+        ),
+        (
+            {"extra_specs": {"capabilities:snapshot_support": "s== sometimes", "x": "y"}},
+            "has not a capability that the share type asks: snapshot_support = s== sometimes",
+        ),
+        ({"only_host": "node7@two"}, "is not what only_host names: node7@two"),
+        ({"size_gib": 51}, "lacks 51 GiB free"),
+    ],
+)
+def test_administrators_are_told_the_whole(changes: dict[str, Any], whole: str):
+    """Hosts, and extra specs that tenants don't see: also in scope, whatever the name."""
+    (refusal,) = judge(replace(REQUEST, **changes), [POOL], ()).refused
+    assert refusal.whole == whole
+    assert refusal.hidden not in refusal.one or not refusal.hidden
 
 
 def test_a_backend_that_refused_is_not_asked_again():

@@ -1,7 +1,8 @@
 """Explains where a share would go, and why not elsewhere; nothing is made.
 
 An addition of Abaca's, at every version. Which backend is which host is for
-administrators, as elsewhere; the reasons are for everybody.
+administrators, as elsewhere, and what the type asks by extra specs that tenants
+do not see; the reasons are for everybody.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from abaca.api.bodies import Body, Key, integer, text
 from abaca.api.policy import READER, Rule
 from abaca.api.request import Request
 from abaca.api.routing import Route
-from abaca.api.shares import SEE_HOST
+from abaca.api.shares import SEE_HOST, SEE_SPECS
 from abaca.modes import DriverMode
 from abaca.share.choices import Defaults
 from abaca.share.create import NewShare
@@ -55,6 +56,7 @@ def _shown(request: Request, wanted: NewShare, found: Explanation) -> dict[str, 
 
 def _backend(request: Request, item: Considered) -> dict[str, Any]:
     pool, hosts = item.pool, request.may(SEE_HOST)
+    reason = item.refusal and (item.refusal.whole if request.may(SEE_SPECS) else item.refusal.one)
     return {
         "host": pool.full_name if hosts else None,
         "backend": pool.backend if hosts else None,
@@ -62,7 +64,7 @@ def _backend(request: Request, item: Considered) -> dict[str, Any]:
         "driver_mode": str(pool.driver_mode),
         "uses_share_network": pool.driver_mode is not DriverMode.SINGLE,
         "fits": item.refusal is None,
-        "reason": item.refusal.one if item.refusal else None,
+        "reason": reason,
     }
 
 

@@ -76,8 +76,8 @@ def network(request: PlacementRequest, pool: Pool) -> Refusal | None:
 def hints(request: PlacementRequest, pool: Pool) -> Refusal | None:
     """``only_host``, ``same_host`` and ``different_host``."""
     if request.only_host not in {None, pool.full_name, pool.host, pool.host.partition("@")[0]}:
-        tail = f"not {request.only_host}, which only_host names"
-        return Refusal(one=f"is {tail}", many=f"are {tail}")
+        tail = "not what only_host names"
+        return Refusal(one=f"is {tail}", many=f"are {tail}", hidden=request.only_host or "")
     if request.same_host and request.same_host != {pool.host}:
         tail = "not where the shares named in same_host are"
         return Refusal(one=f"is {tail}", many=f"are {tail}")
@@ -92,8 +92,11 @@ def capabilities(request: PlacementRequest, pool: Pool) -> Refusal | None:
     """Every extra spec that speaks of a capability."""
     for name, wanted in sorted(specs.capabilities_asked(request.extra_specs).items()):
         if not specs.satisfies(reported(pool, name), wanted):
-            tail = f"the capability {name} = {wanted}"
-            return Refusal(one=f"has not {tail}", many=f"have not {tail}")
+            asked = f"{name} = {wanted}"
+            shown = specs.is_shown(request.extra_specs, name)
+            tail = f"the capability {asked}" if shown else "a capability that the share type asks"
+            hidden = "" if shown else asked
+            return Refusal(one=f"has not {tail}", many=f"have not {tail}", hidden=hidden)
     return None
 
 

@@ -35,12 +35,22 @@ class PlacementRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why a pool can't take a request, worded for one pool and for several."""
+    """Why a pool can't take a request, worded for one pool and for several.
+
+    Tenants read both: they name no host, and no extra spec that tenants don't see.
+    """
 
     one: str
     """Follows "1", for example ``lacks 10 GiB free``."""
     many: str
     """Follows a number above one, for example ``lack 10 GiB free``."""
+    hidden: str = ""
+    """What administrators are told besides: ``thin = <is> True``."""
+
+    @property
+    def whole(self) -> str:
+        """``one``, with what is for administrators."""
+        return f"{self.one}: {self.hidden}" if self.hidden else self.one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

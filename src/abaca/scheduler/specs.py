@@ -43,6 +43,17 @@ OFFERS = frozenset(
     }
 )
 """What shares of a type offer. Where false, a backend that could do it will do, too."""
+TENANT_VISIBLE = (
+    CONSUMED
+    | OFFERS
+    | {
+        ZONES_SPEC,
+        "replication_type",
+        "provisioning:min_share_size",
+        "provisioning:max_share_size",
+    }
+)
+"""What others than administrators see of a type."""
 
 
 def capabilities_asked(extra_specs: Mapping[str, str]) -> dict[str, str]:
@@ -56,6 +67,12 @@ def capabilities_asked(extra_specs: Mapping[str, str]) -> dict[str, str]:
             continue
         asked[name] = wanted
     return asked
+
+
+def is_shown(extra_specs: Mapping[str, str], name: str) -> bool:
+    """True if tenants see what the type asks of this capability, which may be said in scope."""
+    in_scope = f"capabilities:{name}" in extra_specs
+    return name in TENANT_VISIBLE and name in extra_specs and not in_scope
 
 
 def zones_asked(extra_specs: Mapping[str, str]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from abaca.errors import BadRequest
 from abaca.modes import DriverMode
+from abaca.scheduler import specs as scheduling
 
 DHSS = "driver_handles_share_servers"
 DRIVER_MODE = "driver_mode"
@@ -25,19 +26,8 @@ ANY_MODE = "any"
 REQUIRED = frozenset({DHSS})
 SUPPORTS = (SNAPSHOT, FROM_SNAPSHOT, REVERT, MOUNT_SNAPSHOT)
 """Booleans that a type without them has as False."""
-TENANT_VISIBLE = frozenset(
-    {
-        DHSS,
-        DRIVER_MODE,
-        DEFAULT_SHARE_NETWORK,
-        AVAILABILITY_ZONES,
-        REPLICATION,
-        MIN_SIZE,
-        MAX_SIZE,
-        *SUPPORTS,
-    }
-)
-"""What others than administrators see of a type."""
+TENANT_VISIBLE = scheduling.TENANT_VISIBLE
+"""What others than administrators see of a type: no refusal tells them of the rest either."""
 
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 _FALSE = frozenset({"0", "f", "false", "off", "n", "no"})
