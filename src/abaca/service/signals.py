@@ -40,13 +40,13 @@ def handled() -> Iterator[Signals]:
     with closing(tell), closing(hear):
         tell.setblocking(False)
         told = Signals(hear)
-        before = {number: signal.signal(number, told.handle) for number in (*STOP, RELOAD)}
         # The signal itself writes there. A handler of Python's runs once the main thread
         # is back in the interpreter: never, if it was about to wait for a lock.
         waking = signal.set_wakeup_fd(tell.fileno(), warn_on_full_buffer=False)
+        before = {number: signal.signal(number, told.handle) for number in (*STOP, RELOAD)}
         try:
             yield told
         finally:
-            signal.set_wakeup_fd(waking)
             for number, handler in before.items():
                 signal.signal(number, handler)
+            signal.set_wakeup_fd(waking)

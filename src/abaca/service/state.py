@@ -39,9 +39,13 @@ def make_state_path(service: ServiceConfig) -> None:
 def deployment(service: ServiceConfig) -> str:
     """Eight hexadecimal digits that are this deployment's for ever, made at the first call."""
     file = service.state_path / "deployment"
-    fresh = file.with_suffix(f".{os.getpid()}")
     if not file.exists():
-        fresh.write_text(secrets.token_hex(4))
+        # Nobody else's: containers that share the directory have the same process IDs, too.
+        fresh = file.with_suffix(f".{secrets.token_hex(8)}")
+        with fresh.open("w") as draft:
+            draft.write(secrets.token_hex(4))
+            draft.flush()
+            os.fsync(draft.fileno())
         try:
             file.hardlink_to(fresh)
         except FileExistsError:
