@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from abaca.db.database import Database
 from abaca.testing.ledger_world import without_sync
@@ -21,6 +22,9 @@ from support.openstack_client import OpenStackClient
 
 EMPTY, READY = "empty_url", "database_url"
 USES = {EMPTY, READY, "databases"}
+# On a busy host an example takes as long as it takes.
+settings.register_profile("abaca", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("abaca")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from abaca.network.plugin import PluginHost
 from abaca.network.standalone import StandalonePlugin
 from abaca.states import ShareStatus
 from support.control_plane import Api, StartManager, backend
+from support.held import Held, under_way
 
 pytestmark = pytest.mark.every_database
 
@@ -124,13 +124,14 @@ def test_network_that_is_away_for_a_moment(api: Api, start: StartManager):
 
 def test_delete_overtakes_creation(api: Api, start: StartManager):
     """A share deleted while it is being made goes at the next step, with all that was made."""
-    driver = FakeDriver(MODE)
-    driver.delays["ensure_server"] = 0.6
-    start(backend("b1", MODE, driver=driver))
+    driver = Held(MODE, "ensure_server")
+    manager = start(backend("b1", MODE, driver=driver))
     share_id = api.share(api.share_type(MODE), network_id=api.share_network())
-    api.until(lambda: any(row["started_at"] for row in api.rows("tasks")))
-    time.sleep(0.05)
+    assert driver.gate.reached.wait(60)
     api.delete(share_id)
+    lease = under_way(manager)
+    api.until(lambda: lease._interruption)
+    driver.gate.open.set()
     api.until_idle()
     assert api.read(share_id) is None
     assert "ensure_share" not in driver.calls

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +21,7 @@ from abaca.network.plugin import Claim, Label, SubnetRef
 from abaca.states import ShareStatus
 from manager.conftest import FAST
 from support.control_plane import Api, StartManager, backend
+from support.held import Held, under_way
 
 
 def _share(api: Api, mode: DriverMode) -> str:
@@ -138,14 +138,15 @@ def test_idle_server_waits_and_may_be_used_again(api: Api, start: StartManager):
 
 def test_server_on_its_way_out_gets_no_share(api: Api, start: StartManager):
     """A share asked for while the server is being removed gets a new one."""
-    driver = FakeDriver(DriverMode.FLAT)
+    driver = Held(DriverMode.FLAT, "remove_server")
     start(backend("b1", DriverMode.FLAT, driver=driver))
     type_id, network = api.share_type(DriverMode.FLAT), api.share_network()
     first = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
-    driver.delays["remove_server"] = 0.3
     api.delete(first.id)
-    api.until(lambda: [row["slot"] for row in api.rows("share_servers")] == [None])
+    assert driver.gate.reached.wait(60)
+    assert [row["slot"] for row in api.rows("share_servers")] == [None]
     second = api.until_status(api.share(type_id, network_id=network), ShareStatus.AVAILABLE)
+    driver.gate.open.set()
     api.until_idle()
     assert second.instance.share_server_id != first.instance.share_server_id
     assert set(driver.world.servers) == {second.instance.share_server_id}
@@ -205,25 +206,28 @@ def test_server_that_could_not_be_removed_is_tried_again(api: Api, start: StartM
     start(backend("b1", DriverMode.FLAT, driver=driver), options=replace(FAST, sweep_seconds=0.4))
     share_id = _share(api, DriverMode.FLAT)
     api.until_status(share_id, ShareStatus.AVAILABLE)
-    driver.fail("remove_server", DriverError("no"))
+    driver.fail("remove_server", *(DriverError("no") for _ in range(1000)))
     api.delete(share_id)
     api.until(lambda: [row["status"] for row in api.rows("share_servers")] == ["error"])
+    driver.mend("remove_server")
     api.until(lambda: not api.rows("share_servers"))
     assert driver.world.servers == {}
 
 
 def test_asking_for_a_removal_again_does_not_hold_it_up(api: Api, start: StartManager):
     """A client that sends DELETE all the time gets what it asks for."""
-    driver = FakeDriver(DriverMode.SINGLE)
-    start(backend("b1", DriverMode.SINGLE, driver=driver))
+    driver = Held(DriverMode.SINGLE, "remove_share")
+    manager = start(backend("b1", DriverMode.SINGLE, driver=driver))
     share_id = _share(api, DriverMode.SINGLE)
     api.until_status(share_id, ShareStatus.AVAILABLE)
-    driver.delays["remove_share"] = 3
     api.delete(share_id)
-    api.until(lambda: any(row["running_lane"] for row in api.rows("tasks")))
+    assert driver.gate.reached.wait(60)
+    lease = under_way(manager)
     for _ in range(4):
-        time.sleep(0.1)
+        seen = lease.noticed
         api.delete(share_id)
+        api.until(lambda seen=seen: lease.noticed > seen)
+    driver.gate.open.set()
     api.until_idle()
     assert api.read(share_id) is None
     assert driver.calls.count("remove_share") == 1

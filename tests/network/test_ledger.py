@@ -321,15 +321,15 @@ def test_cost_does_not_grow_with_fill(database: Database) -> None:
         ledger.take(pool, ranges, (), [_claim(str(uuid.uuid4()))], rest_seconds=60)
 
     assert _rows_read(database, lambda: one("full")) == _rows_read(database, lambda: one("empty"))
-    start = time.monotonic()
+    took: dict[str, list[float]] = {"full": [], "empty": []}
     for _ in range(50):
-        one("full")
-    full = time.monotonic() - start
-    start = time.monotonic()
-    for _ in range(50):
-        one("empty")
-    # Generous: a walk over 65,000 addresses would take a hundred times as long.
-    assert full < 5 * (time.monotonic() - start) + 1
+        for pool, times in took.items():
+            start = time.monotonic()
+            one(pool)
+            times.append(time.monotonic() - start)
+    # Generous: a walk over 65,000 addresses would take a hundred times as long. Of each the
+    # quickest: whatever else the host does, it leaves some of them alone.
+    assert min(took["full"]) < 5 * min(took["empty"]) + 0.1
 
 
 @pytest.mark.sqlite

@@ -67,7 +67,7 @@ NETWORKS: dict[str, tuple[str, dict[str, str], list[dict[str, str]]] | None] = {
 }
 FAST = ManagerOptions(
     work=WorkOptions(
-        threads=2, stop_seconds=10, retry=RetryOptions(first=0.02, longest=0.1, jitter=0.01)
+        threads=2, stop_seconds=60, retry=RetryOptions(first=0.02, longest=0.1, jitter=0.01)
     )
 )
 
@@ -154,7 +154,7 @@ class Site:
 
     def available(self, share_id: str) -> dict[str, Any]:
         """The share as an administrator sees it, once it is there."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             answer = self.client.call("admin", "GET", f"/v2/shares/{share_id}", version="2.65")
             found: dict[str, Any] = answer.json["share"]

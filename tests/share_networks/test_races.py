@@ -51,7 +51,7 @@ from support.databases import empty
 
 FAST = ManagerOptions(
     work=WorkOptions(
-        threads=4, stop_seconds=20, retry=RetryOptions(first=0.01, longest=0.1, jitter=0.01)
+        threads=4, stop_seconds=60, retry=RetryOptions(first=0.01, longest=0.1, jitter=0.01)
     ),
     supervise_seconds=1,
 )
@@ -160,7 +160,7 @@ class Site:
 
     def until_idle(self) -> None:
         """Wait for the last task."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             with self.dbs[0].read() as tx:
                 if tx.scalar(select(tasks.c.id)) is None:

@@ -374,7 +374,7 @@ class Api:
             found = tx.execute(select(metadata.tables[table]))
             return [dict(row._mapping) for row in found]
 
-    def until(self, condition: Callable[[], T], seconds: float = 10.0) -> T:
+    def until(self, condition: Callable[[], T], seconds: float = 60.0) -> T:
         """The first true value of the condition; AssertionError with the tasks if none comes."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):
@@ -394,7 +394,7 @@ class Api:
         assert found is not None
         return found
 
-    def until_idle(self, seconds: float = 10.0) -> None:
+    def until_idle(self, seconds: float = 60.0) -> None:
         """Return once no task is left."""
 
         def idle() -> bool:

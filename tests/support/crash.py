@@ -27,7 +27,7 @@ class World:
     """``module:function`` that makes the backends from (database, folder, arguments)."""
     left_behind: Callable[[Api, Path], list[str]]
     """What exists that nothing in the database accounts for."""
-    seconds: float = 15
+    seconds: float = 60
     """How long one stage may take, with its crash."""
 
 
@@ -128,7 +128,7 @@ class Service:
 
     def await_crash(self) -> None:
         """If it has not died yet it is about to: the last commit is seen before its end is."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + self.world.seconds
         while not self.crashes and time.monotonic() < deadline:
             if not alive(self.process):
                 self.settle()

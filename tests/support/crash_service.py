@@ -57,18 +57,20 @@ class Spec:
 def main() -> None:
     """Fork services as the input says."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that are killed
-    started = []
+    started: list[int] = []
     for line in sys.stdin:
         wanted = Spec(**json.loads(line))
         make_url(wanted.database).get_dialect().import_dbapi()  # once, not in each
         process = os.fork()
         if process == 0:
             serve(wanted)
-        started.append(process)
-        answer(process)
-    for process in started:
+        # Not its number: that may be another process's by the end.
         with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+            started.append(os.pidfd_open(process))
+        answer(process)
+    for service in started:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(service, signal.SIGKILL)
 
 
 def answer(what: object) -> None:
@@ -149,7 +151,7 @@ def nursery() -> Iterator[Nursery]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
         if process.stdout is not None:
             process.stdout.close()
 

@@ -14,7 +14,7 @@ from abaca.work.worker import WorkOptions
 from support.control_plane import StartManager
 
 HASTY = WorkOptions(
-    threads=4, stop_seconds=5, retry=RetryOptions(first=0.02, longest=0.1, jitter=0.01)
+    threads=4, stop_seconds=60, retry=RetryOptions(first=0.02, longest=0.1, jitter=0.01)
 )
 """For tests that wait for what is tried again."""
 

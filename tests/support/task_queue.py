@@ -23,7 +23,7 @@ FAST = WorkOptions(
     threads=4,
     lease_seconds=30,
     poll_seconds=0.05,
-    stop_seconds=5,
+    stop_seconds=60,
     retry=RetryOptions(first=0.01, longest=0.05, jitter=0.005, unexpected=3),
 )
 
@@ -125,14 +125,14 @@ class Queue:
         for pool in self.pools:
             pool.stop()
 
-    def until(self, condition: Callable[[], object], seconds: float = 5.0) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
         """Return once the condition is true; AssertionError after so many seconds."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not so after {seconds} s: {self.every()}"
             time.sleep(0.005)
 
-    def until_empty(self, seconds: float = 5.0) -> None:
+    def until_empty(self, seconds: float = 60.0) -> None:
         """Return once no task is left."""
         self.until(lambda: not self.every(), seconds)
 
@@ -147,4 +147,4 @@ class Gate:
     def __call__(self) -> None:
         """Wait for the test."""
         self.reached.set()
-        assert self.open.wait(5), "nobody opened the gate"
+        assert self.open.wait(60), "nobody opened the gate"

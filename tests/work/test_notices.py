@@ -54,7 +54,7 @@ def listener(db: Database, bell: Doorbell) -> Iterator[Listener]:
     made.stop()
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Return once it is so."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -25,7 +25,7 @@ def test_soon_after_some_work_there_is_more(tasks: Queue) -> None:
     tasks.until_empty()
     tasks.put("later", delay=3600)
     tasks.set("later", due_at=0.0)  # without the bell that queueing rings
-    tasks.until_empty(RARELY.poll_seconds / 3)
+    tasks.until_empty(RARELY.poll_seconds / 2)
 
 
 def test_the_pauses_grow(tasks: Queue) -> None:
@@ -41,9 +41,9 @@ def test_the_pauses_grow(tasks: Queue) -> None:
 
     event.listen(tasks.db.engine, "before_cursor_execute", note)
     begun = time.monotonic()
-    tasks.until(lambda: pool._pause > 20 * EAGER_SECONDS, 20)
+    tasks.until(lambda: looks and pool._pause > 20 * EAGER_SECONDS)
     # A look is two statements.
-    assert 1 <= len(looks) / 2 < (time.monotonic() - begun) / EAGER_SECONDS / 2
+    assert len(looks) / 2 < (time.monotonic() - begun) / EAGER_SECONDS / 2
     often = tasks.work(Script(), options=replace(FAST, poll_seconds=2 * EAGER_SECONDS))
     tasks.until(lambda: often._pause == 2 * EAGER_SECONDS)
 
@@ -59,13 +59,14 @@ def test_the_first_thread_that_is_idle_again_takes_what_waits(tasks: Queue) -> N
     script = Script(body=body)
     tasks.work(script, options=replace(RARELY, threads=2))
     tasks.put("first")
-    assert gates["first"].reached.wait(5)
+    assert gates["first"].reached.wait(60)
     tasks.put("third", delay=3600)
     tasks.put("second")
-    assert gates["second"].reached.wait(5)
+    assert gates["second"].reached.wait(60)
     tasks.set("third", due_at=0.0)  # without the bell that queueing rings
     gates["first"].open.set()
-    tasks.until(lambda: "third" in [item.resource_id for item in script.runs])
+    within = RARELY.poll_seconds / 2
+    tasks.until(lambda: "third" in [item.resource_id for item in script.runs], within)
     assert not gates["second"].open.is_set()
     gates["second"].open.set()
     tasks.until_empty()
@@ -106,7 +107,7 @@ def test_within_one_lease_the_work_of_a_dead_host_is_done(tasks: Queue) -> None:
     began = time.monotonic()
     (dead,) = tasks.claim(worker="elsewhere", lease_seconds=seconds)
     tasks.work(script, options=FAST)
-    tasks.until(lambda: bool(script.runs), 3 * seconds)
+    tasks.until(lambda: bool(script.runs), FAST.lease_seconds)
     assert time.monotonic() - began >= 0.9 * seconds
     assert [item.lease_token for item in script.runs] == [dead.lease_token + 2]
     assert takeovers("expired") == before + 1

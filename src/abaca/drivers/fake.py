@@ -9,6 +9,7 @@ like real storage does. Every verb can be delayed and made to fail.
 from __future__ import annotations
 
 import fcntl
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -174,6 +175,11 @@ class FakeDriver:
         """The next calls of this verb fail with these, one each, and change nothing."""
         with self._lock:
             self._faults.setdefault(verb, []).extend(faults)
+
+    def mend(self, verb: str) -> None:
+        """It fails no more."""
+        with self._lock:
+            self._faults.pop(verb, None)
 
     def start(self) -> None:
         """Nothing is needed."""
@@ -451,6 +457,10 @@ class FakeDriver:
             return
         beside = self._file.with_suffix(".new")
         beside.write_bytes(msgspec.json.encode(self.world))
+        # Two files with one inode number, within one tick of the file system's clock, would
+        # be one version.
+        stamp = time.time_ns()
+        os.utime(beside, ns=(stamp, stamp))
         beside.replace(self._file)
         self._version = self._file.stat().st_ino, self._file.stat().st_mtime_ns
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(condition: Callable[[], bool], what: str, *, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
     """Return when the condition holds; AssertionError naming ``what`` if it takes too long."""
     deadline = time.monotonic() + seconds
     while not condition():
