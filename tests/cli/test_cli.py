@@ -145,7 +145,7 @@ def test_serve_answers_and_stops_cleanly(
     service = Service("serve", config_file(tmp_path, stored, log_format="json"))
     services.append(service)
     url = service.url()
-    with urllib.request.urlopen(f"{url}/v2/", timeout=10) as answer:  # noqa: S310 - our own
+    with urllib.request.urlopen(f"{url}/v2/", timeout=60) as answer:  # noqa: S310 - our own
         assert json.load(answer)["versions"][0]["status"] == "CURRENT"
     assert any("password" in line for line in service.lines)
     code, log = service.stop(number)
@@ -181,6 +181,14 @@ def test_a_port_in_use_is_said(tmp_path: Path) -> None:
         file.write_text(file.read_text().replace("listen_port = 0", f"listen_port = {port}"))
         done = abaca("api", "--config-file", str(file), code=2)
     assert f"[DEFAULT] listen_port: 127.0.0.1:{port} can't be listened on" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_driver_that_does_not_start_is_said(tmp_path: Path) -> None:
+    """In its own words, though nothing after it was begun."""
+    one = {**SINGLE, "fake_fail": "start:DriverError:1"}
+    done = abaca("manager", "--config-file", str(configuration(tmp_path, {"one": one})), code=1)
+    assert done.stderr.splitlines()[-1] == "abaca: injected in start"
     assert "Traceback" not in done.stderr
 
 

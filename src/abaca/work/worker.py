@@ -88,6 +88,8 @@ class WorkerPool:
 
     def stop(self) -> bool:
         """Take nothing more, wait a bounded time; False if work was left under way."""
+        if not self._threads:  # what came before its start has failed
+            return True
         self._stopping.set()
         doorbell.ring()
         self._threads[-1].join(self._options.stop_seconds)
