@@ -17,7 +17,7 @@ from abaca.demo.service import CONFIG
 from abaca.demo.topology import Machine
 from abaca.linux.netns import ensure_namespace, remove_namespace
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("admins")]
+pytestmark = [pytest.mark.dataplane, pytest.mark.slow]
 
 ADDRESS = "10.66.0.250"
 ADMINS = """

@@ -27,7 +27,7 @@ from abaca.db.tables import addresses, allocations
 from abaca.demo import leftovers, nfs
 from support.databases import main
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("crash")]
+pytestmark = [pytest.mark.dataplane, pytest.mark.slow]
 
 BACKEND = "direct"
 GANESHA = "ganesha.nfsd"

@@ -17,7 +17,7 @@ import pytest
 from abaca.demo import leftovers
 from abaca.testing import world
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("demo")]
+pytestmark = [pytest.mark.dataplane, pytest.mark.slow]
 
 COMMAND = [sys.executable, "-u", "-m", "abaca.demo"]
 

@@ -16,7 +16,7 @@ from abaca.errors import CommandFailed
 from abaca.linux.netns import ensure_namespace
 from support.demo_config import demo_config
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.xdist_group("own-network")]
+pytestmark = pytest.mark.dataplane
 
 CIDR = "10.253.0.0/16"
 MODE = "managed_multi_svm"

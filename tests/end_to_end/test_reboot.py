@@ -11,7 +11,8 @@ import pytest
 from abaca.demo import leftovers, nfs
 
 pytestmark = [
-    *(pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("reboot")),
+    pytest.mark.dataplane,
+    pytest.mark.slow,
     pytest.mark.usefixtures("databases"),
 ]
 WHERE = {"site": "site", "cluster1": "flat1", "direct": "direct", "vlan": "vlan"}

@@ -17,7 +17,8 @@ from abaca.demo import nfs
 from abaca.demo.service import CONFIG
 
 pytestmark = [
-    *(pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("survival")),
+    pytest.mark.dataplane,
+    pytest.mark.slow,
     pytest.mark.usefixtures("databases"),
 ]
 

@@ -10,7 +10,8 @@ import pytest
 from abaca.demo import nfs
 
 pytestmark = [
-    *(pytest.mark.dataplane, pytest.mark.slow, pytest.mark.xdist_group("transfer")),
+    pytest.mark.dataplane,
+    pytest.mark.slow,
     pytest.mark.usefixtures("databases"),
 ]
 

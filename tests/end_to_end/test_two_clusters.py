@@ -19,7 +19,6 @@ from support.neutron.world import Cloud, section
 pytestmark = [
     pytest.mark.dataplane,
     pytest.mark.slow,
-    pytest.mark.xdist_group("neutron"),
     pytest.mark.timeout(600),
 ]
 PORT = 9696

@@ -10,7 +10,7 @@ import pytest
 
 from abaca.demo import nfs
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.xdist_group("wire")]
+pytestmark = pytest.mark.dataplane
 
 
 def _capture(site: Any) -> subprocess.Popen[str]:

@@ -13,7 +13,6 @@ from support.neutron.server import NeutronServer
 from support.nova.server import NovaServer
 
 pytestmark = [
-    pytest.mark.xdist_group("keystone"),
     pytest.mark.timeout(300),
     # Of what keystonemiddleware imports.
     pytest.mark.filterwarnings("ignore:'cgi' is deprecated:DeprecationWarning"),

@@ -19,7 +19,7 @@ from support.neutron.server import AGENT_HOST, NeutronServer
 from support.nova.server import VLAN, NovaServer
 from support.serving import serving
 
-pytestmark = [pytest.mark.xdist_group("keystone"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 BACKENDS: dict[str, Options] = {
     "alone": {**FLAT, "network_config_group": "flat1"},
     "tenants": {**MANAGED, "network_config_group": "neutron1"},

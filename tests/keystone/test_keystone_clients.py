@@ -14,7 +14,6 @@ from support.keystone.cloud import PASSWORD, TYPES, Cloud
 from support.keystone.server import REGION
 
 pytestmark = [
-    pytest.mark.xdist_group("keystone"),
     pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
 ]
 

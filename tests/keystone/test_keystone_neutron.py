@@ -17,7 +17,7 @@ from support.keystone.cloud import PASSWORD, Cloud, credentials
 from support.neutron.server import AGENT_HOST, NeutronServer
 from support.neutron.world import plugin_on
 
-pytestmark = [pytest.mark.xdist_group("keystone"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 FLAT, MANAGED = DriverMode.FLAT, DriverMode.MANAGED
 
 

@@ -18,8 +18,6 @@ from support.keystone.cloud import Cloud, credentials
 from support.nova.server import VLAN, NovaServer
 from support.nova.world import left_in, plugin_on
 
-pytestmark = pytest.mark.xdist_group("keystone")
-
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:

@@ -24,7 +24,7 @@ from abaca.testing.wait import until
 from support.control_plane import Api
 from support.neutron.world import Cloud, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 CIDRS = {"lab": "10.71.0.0/24", "admins": "10.66.0.0/24"}
 OPTIONS = ManagerOptions(supervise_seconds=0.2, report_seconds=0.5, share_server_idle_seconds=1)

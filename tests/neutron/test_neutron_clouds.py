@@ -25,7 +25,7 @@ from support.fault_proxy import DOWN, FaultProxy, fault_proxy
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 from support.serving import serving
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 CIDR = "10.70.0.0/29"
 ROOM = 5

@@ -12,7 +12,7 @@ from abaca.network.plugin import SubnetRef
 from abaca.testing.network_suite import NetworkMakerSuite, NetworkPluginSuite, Subject
 from support.neutron.world import Cloud, plugin_on, subject, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 DUAL = ("192.168.5.0/28", "fd00:5::/64")
 
 

@@ -14,7 +14,7 @@ from abaca.steps import names
 from support.neutron.life import STAGES, Nursery, Spec, nursery
 from support.neutron.world import OTHER_TENANT, TENANT, Cloud, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 CALLS = [
     # To a network and an interface for the server,

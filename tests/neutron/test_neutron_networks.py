@@ -15,7 +15,7 @@ from abaca.network.plugin import Claim, Label, NetworkType, Route, SubnetRef
 from support.neutron.server import AGENT_HOST
 from support.neutron.world import OTHER_TENANT, TENANT, Cloud, plugin_on, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def managed(cloud: Cloud, **more: object) -> NeutronPlugin:

@@ -26,7 +26,7 @@ from abaca.service.state import open_database
 from abaca.testing.wait import until
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from network.worlds import flat_values, share_server
 from network.worlds import plugin_on as standalone_on
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 
 def later() -> datetime:

@@ -25,7 +25,7 @@ from network.worlds import share_server
 from support.fault_proxy import Fault, fault_proxy
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 SUPERNET = ip_network("10.254.0.0/16")
 

@@ -22,7 +22,6 @@ from abaca.testing.wait import until
 from support.nova.server import ADMIN, NovaServer
 from support.serving import serving
 
-pytestmark = pytest.mark.xdist_group("nova")
 CONFIG = """
 [DEFAULT]
 host = node1

@@ -12,7 +12,6 @@ from abaca.testing.network_suite import NetworkPluginSuite, Subject
 from support.nova.server import DUAL, FLAT, SIX, VLAN, NovaServer
 from support.nova.world import access, nova_subject, plugin_on
 
-pytestmark = pytest.mark.xdist_group("nova")
 FEW_SIX = {"network": SIX, "allowed_ip_ranges": ["fd00:80::10-fd00:80::1b"]}
 
 

@@ -19,7 +19,6 @@ from abaca.steps import FAULT_VARIABLE, names
 from support.nova.server import DUAL, PROJECT, NovaServer
 from support.nova.world import access, left_in, plugin_on
 
-pytestmark = pytest.mark.xdist_group("nova")
 SUBNET = SubnetRef(key="share-net", project_id=PROJECT, net_id=DUAL)
 CLAIMS = [
     Claim(owner="server1", label=Label.USER, subnet=SUBNET.key, index=index) for index in (0, 1)

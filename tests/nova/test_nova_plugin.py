@@ -27,7 +27,6 @@ from support.fault_proxy import DOWN, LOST, Fault, FaultProxy
 from support.nova.server import DUAL, FLAT, OTHER_PROJECT, PROJECT, SIX, VLAN, NovaServer
 from support.nova.world import MISSING, access, left_in, plugin_on
 
-pytestmark = pytest.mark.xdist_group("nova")
 MANAGED, FLAT_MODE = DriverMode.MANAGED, DriverMode.FLAT
 LATER = datetime.now(UTC) + timedelta(hours=1)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
@@ -15,7 +14,6 @@ from keystoneauth1.session import Session
 from support.nova.server import ADMIN, VLAN, NovaServer
 from support.serving import serving
 
-pytestmark = pytest.mark.xdist_group("nova")
 CONFIG = """
 [DEFAULT]
 host = node1

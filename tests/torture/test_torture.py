@@ -38,7 +38,7 @@ from abaca.torture.small_database import small_database
 from abaca.torture.trial import PROJECTS, Trials
 from support.databases import Databases, main
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("torture")]
+pytestmark = pytest.mark.slow
 SOURCES = Path(abaca.__file__).parent
 SEED = 1
 
