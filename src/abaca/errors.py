@@ -20,6 +20,7 @@ translated where they enter (drivers, plugins, database, commands).
     │       ├── CommitUnknown            the connection was lost in the commit
     │       └── TransactionRefused       another one was in its way
     ├── DatabaseFault                    a statement or a database that is not as it should be
+    │   ├── WrongSchema 503              has to be upgraded; retriable
     │   └── RowRefused                   by a constraint: another made the same row first, mostly
     ├── NetworkError                     what a network plugin may raise, and nothing else
     │   ├── InvalidNetwork
@@ -175,6 +176,26 @@ class TransactionRefused(DatabaseUnavailable):
 
 class DatabaseFault(AbacaError):
     """The database can't do what was asked: nobody foresaw it, and somebody must mend it."""
+
+
+class WrongSchema(DatabaseFault):
+    """The database has not a table or column that this version reads or writes.
+
+    Work waits until somebody upgrades it. ``lacks``: the database's own words.
+    """
+
+    status = 503
+    kind = "serviceUnavailable"
+    retriable = True
+    generic = ServiceUnavailable.generic
+
+    def __init__(self, lacks: str) -> None:
+        super().__init__(
+            f"the database's schema is not the one that this version needs ({lacks}): run `abaca "
+            "db upgrade`, or, where `abaca db version` says that the database is newer than the "
+            "version, stop this process and start the newer one"
+        )
+        self.lacks = lacks
 
 
 class RowRefused(DatabaseFault):

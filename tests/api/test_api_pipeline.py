@@ -11,6 +11,7 @@ from typing import Any
 import falcon.testing
 import pytest
 from sqlalchemy import insert, text
+from structlog.testing import capture_logs
 
 from abaca.api.app import ATTEMPTS, PATIENT_ATTEMPTS, make_app
 from abaca.api.auth.none import NoAuth
@@ -403,3 +404,16 @@ def test_nobody_is_administrator_by_default(db: Database) -> None:
         app = make_app(db, ApiSettings(), caller, Policy(RULES), routes)
         seen.append(falcon.testing.TestClient(app).simulate_post("/v2/things").json["admin"])
     assert seen == [False, True]
+
+
+def test_a_schema_that_was_not_upgraded(client: Any) -> None:
+    """503 at the first try; what to do is in the log, and not for the caller."""
+    with client.db.write() as tx:
+        tx.execute(text("ALTER TABLE messages RENAME TO elsewhere"))
+    with capture_logs() as logs:
+        answer = client.call("alice", "GET", "/v2/messages", version="2.37")
+    assert answer.status_code == 503
+    assert "messages" not in answer.text
+    assert "abaca db" not in answer.text
+    told = [item for item in logs if "abaca db upgrade" in str(item)]
+    assert [item["event"] for item in told] == ["request.failed"]

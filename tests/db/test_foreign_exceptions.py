@@ -13,12 +13,21 @@ import psycopg.errors
 import pymysql
 import pytest
 import sqlalchemy
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from sqlalchemy import String, column, insert, table, text
 from sqlalchemy.exc import DBAPIError, StatementError
 
 from abaca.db.database import Database
 from abaca.db.engine import translated
-from abaca.errors import AbacaError, DatabaseFault, DatabaseUnavailable, RowRefused, StorageFull
+from abaca.errors import (
+    AbacaError,
+    DatabaseFault,
+    DatabaseUnavailable,
+    RowRefused,
+    StorageFull,
+    WrongSchema,
+)
 from abaca.testing.libraries import exceptions_of, instance
 
 PASSES_BY_ITSELF = """
@@ -54,6 +63,8 @@ PARTS_NOT_USED = {
 READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
 EXCLUDED = {psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure}
 """Of transactions that excluded each other, the one that the server chose."""
+LACKING = {psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn}
+"""Of a schema that is not the one of the code."""
 DRIVERS = {
     "sqlite3": sqlite3.Error,
     "psycopg": psycopg.Error,
@@ -139,7 +150,7 @@ def test_every_class_of_a_driver_is_placed(driver: str) -> None:
     found = [cls for cls in of_drivers() if cls.__module__.partition(".")[0] == driver]
     assert {cls.__name__ for cls in found} >= set(MEANS)
     assert [cls for cls in found if not issubclass(cls, DRIVERS[driver])] == []
-    for cls in set(found) - {READ_ONLY, *EXCLUDED}:
+    for cls in set(found) - {READ_ONLY, *EXCLUDED, *LACKING}:
         standard = next(base.__name__ for base in cls.__mro__ if base.__name__ in MEANS)
         assert outcome(wrapped(instance(cls))) is MEANS[standard], cls
 
@@ -169,6 +180,42 @@ def test_who_was_in_the_way_of_others_may_try_again() -> None:
     deadlock = pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock")
     for error in (deadlock, *(cls("chosen") for cls in EXCLUDED)):
         assert issubclass(outcome(wrapped(error)), DatabaseUnavailable)
+
+
+def test_a_schema_may_be_upgraded() -> None:
+    """What lacks is named, with what to do; a table that is only locked is waited for."""
+    lacking = [
+        *(cls("relation shares") for cls in LACKING),
+        pymysql.err.ProgrammingError(1146, "Table 'abaca.shares' doesn't exist"),
+        pymysql.err.OperationalError(1054, "Unknown column 'shares.colour' in 'field list'"),
+        sqlite3.OperationalError("no such table: shares"),
+        sqlite3.OperationalError("no such column: shares.colour"),
+        sqlite3.OperationalError("table shares has no column named colour"),
+    ]
+    for error in lacking:
+        assert outcome(wrapped(error)) is WrongSchema
+        with pytest.raises(WrongSchema, match=r"shares.*: run `abaca db upgrade`"), translated():
+            raise wrapped(error)
+    for other in (
+        sqlite3.OperationalError("database table is locked: shares"),
+        pymysql.err.OperationalError(1205, "Lock wait timeout exceeded"),
+    ):
+        assert outcome(wrapped(other)) is DatabaseUnavailable
+
+
+def of_alembic() -> list[type[Exception]]:
+    """All that it defines, but for its tests."""
+    for name in ("command", "config", "script", "runtime.environment", "ddl", "operations"):
+        importlib.import_module(f"alembic.{name}")
+    return exceptions_of("alembic")
+
+
+def test_every_class_of_alembic_is_placed() -> None:
+    """Each becomes a ConfigError where scripts are read, by one of the two that stand above all."""
+    found = of_alembic()
+    assert found
+    roots = CommandError, RevisionError
+    assert [cls for cls in found if not issubclass(cls, roots)] == []
 
 
 def test_a_standby_may_become_the_server() -> None:

@@ -48,6 +48,7 @@ from abaca.errors import (
     ServiceUnavailable,
     TransactionRefused,
     Unauthorized,
+    WrongSchema,
 )
 
 log = structlog.get_logger()
@@ -77,6 +78,7 @@ def make_app(
     app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(AbacaError, _abaca_error)
     app.add_error_handler(DatabaseFault, _unexpected)
+    app.add_error_handler(WrongSchema, _abaca_error)
     app.add_error_handler(falcon.HTTPError, _http_error)
     app.add_route("/", Versions(settings, 300))
     app.add_route("/v2", Versions(settings, 200))

@@ -53,6 +53,10 @@ _CONNECT: dict[str, dict[str, Any]] = {
 }
 # A standby that was taken for the server, or a server that is being replaced.
 _READ_ONLY = "25006"
+# Table or column: SQLite's words, MariaDB's numbers, PostgreSQL's states.
+_LACKING = ("no such table: ", "no such column: ", "has no column named ")
+_UNKNOWN = {1054, 1146}
+_UNDEFINED = {"42P01", "42703"}
 # MariaDB's and Galera's; PostgreSQL's.
 _DEADLOCK = 1213
 _SERIALISED = {"40001", "40P01"}
@@ -135,12 +139,23 @@ def translated() -> Iterator[None]:
     """What SQLAlchemy and the drivers raise becomes an error of the tree.
 
     Deadlocks, lost connections and the like are DatabaseUnavailable, a broken constraint is
-    RowRefused, everything else is DatabaseFault.
+    RowRefused, a table or column that is not there WrongSchema, everything else is DatabaseFault.
     """
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
+        said = error.orig if isinstance(error, DBAPIError) else error
+        if _lacks(said):
+            raise errors.WrongSchema(" ".join(str(said).split())) from error
         raise _meaning(error)(f"database: {error}") from error
+
+
+def _lacks(error: BaseException | None) -> bool:
+    """True if the database has not a table or column that it was asked for."""
+    first = error.args[0] if error is not None and error.args else None
+    if isinstance(error, sqlite3.Error):
+        return any(words in str(first) for words in _LACKING)
+    return first in _UNKNOWN or getattr(error, "sqlstate", None) in _UNDEFINED
 
 
 def _meaning(error: Exception) -> type[errors.AbacaError]:

@@ -10,7 +10,8 @@ is something to do: `HEAD` is what it would find in ``migrations/versions``.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from sqlalchemy import text as sql
 from abaca.db.database import Database, Tx
 from abaca.db.migration_guard import alone
 from abaca.db.tables import schema_revisions
-from abaca.errors import ConfigError
+from abaca.errors import ConfigError, DatabaseFault, WrongSchema
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -88,7 +89,11 @@ def upgrade(db: Database, schema: Schema = OURS) -> bool:
     if _good(state(db), schema):
         return False
     # Elsewhere the transaction keeps others out.
-    with alone(db) if db.kind == "mysql" else nullcontext(), db.write() as tx:
+    with (
+        alone(db) if db.kind == "mysql" else nullcontext(),
+        _as_it_says(),
+        db.write() as tx,
+    ):
         if tx.dialect == "postgresql":
             tx.execute(sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
             tx.execute(sql(f"SELECT pg_advisory_xact_lock({_LOCK})"))
@@ -98,6 +103,18 @@ def upgrade(db: Database, schema: Schema = OURS) -> bool:
         _run(tx, before.revision, schema)
     log.info("database_migrated", before=before.revision, now=schema.head)
     return True
+
+
+@contextmanager
+def _as_it_says() -> Iterator[None]:
+    """A database that is not at the revision that it says it is at can't be migrated."""
+    try:
+        yield
+    except WrongSchema as error:
+        raise DatabaseFault(
+            f"the database is not what its table {_TABLE} says it is ({error.lacks}): nothing was "
+            "migrated; restore it from a backup"
+        ) from error
 
 
 def _good(found: State, schema: Schema) -> bool:
@@ -124,7 +141,30 @@ def state_in(tx: Tx) -> State:
 
 def compatible_from(schema: Schema = OURS) -> str:
     """The oldest revision whose code may run beside the schema, once a database is at its head."""
-    return _compatible_from(_scripts(_config(schema)), schema.head)
+    with _explained(schema):
+        return _compatible_from(_scripts(_config(schema)), schema.head)
+
+
+@contextmanager
+def _explained(schema: Schema) -> Iterator[None]:
+    """What Alembic raises, and scripts that can't be read, become ConfigError."""
+    from alembic.script.revision import RevisionError  # noqa: PLC0415 - see above
+    from alembic.util import CommandError  # noqa: PLC0415 - see above
+
+    # A script that is missing in the middle is a KeyError of Alembic's.
+    found = (CommandError, RevisionError, KeyError, ImportError, SyntaxError)
+    try:
+        yield
+    except found as error:
+        text = f"the migrations in {schema.folder} can't be used ({_line(error)})"
+        todo = "install this version of Abaca anew, or restore the database from a backup"
+        raise ConfigError([f"{text}: {todo}"]) from error
+
+
+def _line(error: Exception) -> str:
+    """What it says; a KeyError says only the key."""
+    text = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+    return " ".join(text.split()).rstrip(".")
 
 
 def _config(schema: Schema) -> Config:
@@ -146,12 +186,15 @@ def _run(tx: Tx, before: str | None, schema: Schema) -> None:
 
     config = _config(schema)
     config.attributes["connection"] = tx.connection
-    scripts = _scripts(config)
-    known = {item.revision for item in scripts.walk_revisions()}
+    with _explained(schema):
+        scripts = _scripts(config)
+        known = {item.revision for item in scripts.walk_revisions()}
+        scripts.get_revision(schema.head)
     if before is not None and before not in known:
         text = f"the database is at revision {before}, which this Abaca does not know"
         raise ConfigError([f"{text}: install the version that made it, or a newer one"])
-    command.upgrade(config, schema.head)
+    with _explained(schema):
+        command.upgrade(config, schema.head)
     # On MariaDB a crash may come in between. Then the revision has no row, and old code is
     # refused, until the next start comes by here.
     tx.add(

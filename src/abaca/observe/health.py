@@ -122,7 +122,10 @@ class HealthCheck:
             overdue = figures.leases_expired(tx, seconds=OVERDUE_SECONDS) if expired else 0
         error = None
         if not good:
-            error = f"its schema is {schema.revision}, and this version needs {migrate.HEAD}"
+            error = (
+                f"its schema is {schema.revision}, and this version needs {migrate.HEAD}: run "
+                "`abaca db upgrade` of the newest version"
+            )
         return Health(
             database=DatabaseHealth(
                 error=error,

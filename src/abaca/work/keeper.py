@@ -11,7 +11,7 @@ import structlog
 
 from abaca.db.database import Database
 from abaca.db.tables import now
-from abaca.errors import DatabaseUnavailable, LeaseLost
+from abaca.errors import DatabaseUnavailable, LeaseLost, WrongSchema
 from abaca.model.task import TaskKind
 from abaca.steps import commit
 from abaca.work import queue
@@ -91,7 +91,7 @@ class Keeper:
                     queue.extend(tx, [lease.task for lease in live], self._lease_seconds)
                 self._extended = time.monotonic()
             self._show(live)
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, WrongSchema) as error:
             log.warning("leases_not_looked_after", error=str(error))
         except Exception:
             log.exception("leases_not_looked_after")

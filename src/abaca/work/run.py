@@ -13,7 +13,14 @@ import tenacity
 
 from abaca.db.database import Tx
 from abaca.db.tables import now
-from abaca.errors import AbacaError, DatabaseFault, DatabaseUnavailable, LeaseLost, Superseded
+from abaca.errors import (
+    AbacaError,
+    DatabaseFault,
+    DatabaseUnavailable,
+    LeaseLost,
+    Superseded,
+    WrongSchema,
+)
 from abaca.model.task import Task
 from abaca.observe import metrics
 from abaca.steps import commit, observed
@@ -147,7 +154,9 @@ def _may_retry(lease: Lease, options: RetryOptions, error: Exception) -> bool:
 
 
 def _foreseen(error: Exception) -> TypeGuard[AbacaError]:
-    return isinstance(error, AbacaError) and not isinstance(error, DatabaseFault)
+    if isinstance(error, DatabaseFault):
+        return isinstance(error, WrongSchema)
+    return isinstance(error, AbacaError)
 
 
 def _later(lease: Lease, options: RetryOptions, error: Exception) -> None:

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 import structlog
 
 from abaca.db.database import Database
-from abaca.errors import DatabaseUnavailable, RowRefused, TransactionRefused
+from abaca.errors import DatabaseUnavailable, RowRefused, TransactionRefused, WrongSchema
 from abaca.model.task import Task, TaskKind
 from abaca.observe import metrics
 from abaca.steps import commit
@@ -131,7 +131,7 @@ class WorkerPool:
                 sleep = self._hand_out()
             except TransactionRefused:
                 sleep = CONTENDED_SECONDS
-            except DatabaseUnavailable as error:
+            except (DatabaseUnavailable, WrongSchema) as error:
                 log.warning("tasks_not_claimed", error=str(error))
             except Exception:
                 log.exception("tasks_not_claimed")
