@@ -35,6 +35,8 @@ SUBNET = SubnetRef(key="flat1")
 MAC = "02:00:00:00:00:01"
 FEW = "10.10.0.10-10.10.0.13"
 FIRST = ip_address("10.10.0.10")
+CALLS = 14
+"""To ledger and wire, for an address that comes after two of others."""
 
 
 def flat(
@@ -164,16 +166,22 @@ def test_addresses_of_before_are_not_asked_for(database: Database) -> None:
     assert fabric.asked == []
 
 
-@pytest.mark.parametrize("call", range(1, 9))
+def test_the_calls_are_those_tried(database: Database) -> None:
+    """Undisturbed, an allocation past two addresses of others takes as many calls as are cut."""
+    power = Power()
+    assert str(one(flat(database, others(10, 11), power=power))) == "10.10.0.12"
+    assert power.calls == CALLS
+
+
+@pytest.mark.parametrize("call", range(1, CALLS + 1))
 def test_a_crash_anywhere_gives_no_address_of_others(database: Database, call: int) -> None:
     """Killed after any call, the same claim gets a good address afterwards, and just one."""
     fabric, power, mine = others(10, 11), Power(), claim()
     plugin = flat(database, fabric, power=power)
     power.cut_after(call)
-    try:
+    with pytest.raises(PowerCut):
         one(plugin, mine)
-    except PowerCut:
-        power.cut_after(None)
+    assert power.calls == call
     again = flat(database, fabric)
     assert str(one(again, mine)) == "10.10.0.12"
     assert aside(database) == ["10.10.0.10", "10.10.0.11"]
