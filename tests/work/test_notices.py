@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
+from psycopg import Connection, Notify
 from sqlalchemy import text
 
 from abaca.db.database import Database
 from abaca.work.doorbell import Doorbell
-from abaca.work.notices import Listener
+from abaca.work.notices import CHANNEL, Listener
 from support.databases import Databases
 from support.task_queue import HERE, Queue
 
@@ -78,6 +81,35 @@ def test_what_it_queued_itself_is_not(
     Queue(others).put("share2")
     until(lambda: bell.rings > before)
     listener.stop()  # once it has heard all that was said
+    assert bell.rings == before + 1
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A connection that listens, and is told of one notice."""
+
+    session_id: int
+    """Of the session that it came from."""
+
+    def notifies(self, *, timeout: float) -> Iterator[Notify]:
+        """That one."""
+        assert timeout
+        yield Notify(CHANNEL, HERE, self.session_id)
+
+
+def test_the_id_of_a_session_that_ended_is_anybodys(
+    db: Database, bell: Doorbell, listener: Listener
+) -> None:
+    """The database gives it to the next session, of another process: that one's notices ring."""
+    listener.stop()
+    Queue(db).put("share1")
+    with db.read() as tx:
+        session_id = tx.scalar(text("SELECT pg_backend_pid()"))
+    before = bell.rings
+    listener._hear(cast("Connection", Heard(session_id)))
+    assert bell.rings == before, "it is not the session that the notice went out from"
+    db.engine.dispose()
+    listener._hear(cast("Connection", Heard(session_id)))
     assert bell.rings == before + 1
 
 
