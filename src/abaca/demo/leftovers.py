@@ -21,8 +21,11 @@ GONE_SECONDS = 5
 
 def claim(root: Path) -> None:
     """Make the folder of a demonstration, and mark it as this process's."""
-    root.mkdir(mode=0o700)
-    (root / OWNER).write_text(" ".join(map(str, process_identity(os.getpid()))))
+    # Under this name it is never without an owner: it would be taken for an aborted one's.
+    fresh = root.with_name(f".{root.name}")
+    fresh.mkdir(mode=0o700)
+    (fresh / OWNER).write_text(" ".join(map(str, process_identity(os.getpid()))))
+    fresh.rename(root)
 
 
 def owner(root: Path) -> int | None:
