@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from abaca.api.app import ATTEMPTS, PATIENT_ATTEMPTS, make_app
 from abaca.api.auth.none import NoAuth
 from abaca.api.bodies import Body, Key, boolean, integer, string_map
-from abaca.api.fields import Always, Field, Hidden, View, stamp
+from abaca.api.fields import Field, Hidden, View, stamp
 from abaca.api.microversion import MIN, V
 from abaca.api.paging import page
 from abaca.api.policy import ADMIN, MEMBER, Policy, Rule
@@ -285,34 +285,6 @@ def test_views_show_by_version_and_role(db: Database) -> None:
     assert listed["count"] == 9
     assert set(listed["things"][0]) == {"id", "links"}
     assert listed["things_links"][0]["href"].endswith("/v2/things?limit=1&marker=7")
-
-
-def test_what_many_things_have_in_common_is_asked_once(db: Database) -> None:
-    """A field ``of`` a part: once for all that have the very same one; each still shows its own."""
-    asked: list[str] = []
-
-    def loud(part: complex) -> str:
-        asked.append(str(part.real))
-        return f"{part.real:g}!"
-
-    view: View[Any] = View(
-        "thing",
-        "things",
-        (
-            Field("loud", loud, of="start"),
-            Field("has_wings", Always(False)),
-            Field("first", "real", of="start"),
-            Field("last", "stop"),
-        ),
-    )
-    one, two = 1 + 0j, 2 + 0j
-    items = (slice(one, 7), slice(two, 8), slice(one, 9))
-    listed = served(db, lambda r: view.many(r, Slice(items=items, more=False, count=None)))
-    assert [tuple(thing.items()) for thing in listed["things"]] == [
-        (("loud", f"{n}!"), ("has_wings", False), ("first", float(n)), ("last", last))
-        for n, last in ((1, 7), (2, 8), (1, 9))
-    ]
-    assert asked == ["1.0", "2.0"]
 
 
 def test_a_list_hides_by_whose_a_thing_is(db: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from abaca.db import share_types, shown_shares
-from abaca.model.shown_share import shown
+from abaca.model.shown_share import read_share, shown, told
 from support.share_world import World
 
 
@@ -22,4 +22,9 @@ def test_what_was_made_is_shown_as_it_is_read(world: World, kind: str, network: 
     with world.db.read() as tx:
         share_type = share_types.get(tx, share.share_type_id)
         assert share_type is not None
-        assert shown(share, share_type) == shown_shares.get(tx, share.id)
+        found = shown_shares.get(tx, share.id)
+    assert found is not None
+    made = shown(share, share_type)
+    assert read_share(found.text) == made
+    assert read_share(told(made).text) == made
+    assert (found.id, found.project_id) == (share.id, share.project_id)

@@ -6,16 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum, auto
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
 
 from abaca.api.microversion import MAX, MIN
 from abaca.api.paging import next_link
+from abaca.api.rendering import encoded
 from abaca.api.request import Request
 from abaca.context import Version
 from abaca.model.page import Slice
 
 T = TypeVar("T")
+REMEMBERED = 4096
+"""How many things told by texts are kept as they were shown: some 2 kB each."""
+LONGEST = 4096
+"""Characters of such a text; what a longer one tells is made each time."""
 
 
 def stamp(moment: datetime | None) -> str | None:
@@ -52,10 +60,8 @@ class Field(Generic[T]):
 
     ``get`` gives its value, or is the name of the attribute that is its value as it
     stands (``share_type.name``; no time): several times as fast, for long lists. With
-    ``of`` it is asked of that attribute of the thing, once per answer for all things that
-    have the very same one. With ``rule`` the value is shown only where policy allows that
-    rule on the thing's project; else ``hidden`` says what is shown. ``in_summary``: also in
-    the short form of a list.
+    ``rule`` the value is shown only where policy allows that rule on the thing's project;
+    else ``hidden`` says what is shown. ``in_summary``: also in the short form of a list.
     """
 
     name: str
@@ -65,54 +71,71 @@ class Field(Generic[T]):
     rule: str | None = None
     hidden: Hidden = Hidden.NULL
     in_summary: bool = False
-    of: str | None = None
 
     @property
     def getter(self) -> Callable[[Any], Any]:
         """What gives the value."""
         return attrgetter(self.get) if isinstance(self.get, str) else self.get
 
-    @property
-    def attribute(self) -> str | None:
-        """The thing's attribute that is the value; None if there is more to it."""
-        return self.get if isinstance(self.get, str) and self.of is None else None
-
 
 _Values: TypeAlias = dict[str, Any]
-_Known: TypeAlias = dict[tuple[str, int], tuple[object, _Values]]
-"""Within one answer, by identity: parts that several things have, and what was asked of them."""
 
 
-class _Form(Generic[T]):
-    """The fields of one version for one kind of caller, made ready to be filled in."""
+class _Links(NamedTuple):
+    """Where the things of a view are: what is before their IDs, and after them."""
 
-    def __init__(self, fields: Sequence[Field[T]]) -> None:
-        rest = [f for f in fields if f.attribute is None]
-        asked = [f for f in rest if not isinstance(f.get, Always)]
-        self._blank = {f.name: f.get.value if isinstance(f.get, Always) else None for f in fields}
-        self._picked = tuple(f.name for f in fields if f.attribute is not None)
-        # Two more than needed: of a single attribute it would give no tuple.
-        places = [f.attribute for f in fields if f.attribute is not None]
-        self._pick = attrgetter(*places, "__class__", "__class__")
-        self._computed = [(f.name, f.getter) for f in asked if f.of is None]
-        self._parts = [
-            (name, attrgetter(name), [(f.name, f.getter) for f in asked if f.of == name])
-            for name in dict.fromkeys(f.of for f in asked if f.of is not None)
+    own: str
+    bookmark: str
+    after: str
+
+    def to(self, item_id: str) -> list[dict[str, str]]:
+        """Both links."""
+        return [
+            {"rel": "self", "href": f"{self.own}{item_id}{self.after}"},
+            {"rel": "bookmark", "href": f"{self.bookmark}{item_id}{self.after}"},
         ]
 
-    def fill(self, item: T, known: _Known) -> _Values:
-        """The keys in their order."""
+
+class _Form:
+    """The fields of one version for one kind of caller, made ready to be filled in."""
+
+    def __init__(self, view: View[Any], fields: Sequence[Field[Any]]) -> None:
+        self._id, self._told = view.id, view.read is not None
+        self._read = view.read or (lambda item: item)
+        self._blank = {f.name: f.get.value if isinstance(f.get, Always) else None for f in fields}
+        self._picked = tuple(f.name for f in fields if isinstance(f.get, str))
+        # Two more than needed: of a single attribute it would give no tuple.
+        places = [f.get for f in fields if isinstance(f.get, str)]
+        self._pick = attrgetter(*places, "__class__", "__class__")
+        rest = [f for f in fields if not isinstance(f.get, Always | str)]
+        self._computed = [(f.name, f.getter) for f in rest]
+
+    def show(self, item: Any, links: _Links | None) -> Any:  # noqa: ANN401 - of a T, JSON
+        """The thing, ready for JSON."""
+        if not self._told:
+            return self._fill(item, links)
+        text = item.text
+        return _remembered(self, text, links) if len(text) <= LONGEST else self.told(text, links)
+
+    def told(self, text: str, links: _Links | None) -> msgspec.Raw:
+        """What is told by a text; it depends on nothing else."""
+        return msgspec.Raw(encoded(self._fill(self._read(text), links)))
+
+    def _fill(self, item: Any, links: _Links | None) -> _Values:  # noqa: ANN401 - a T
+        """The keys in their order, with links to the thing."""
         shown = self._blank.copy()
         shown.update(zip(self._picked, self._pick(item), strict=False))
-        for attribute, get_part, fields in self._parts:
-            part = get_part(item)
-            key = (attribute, id(part))
-            if key not in known:
-                known[key] = (part, {name: _spelled(get(part)) for name, get in fields})
-            shown.update(known[key][1])
         for name, compute in self._computed:
             shown[name] = _spelled(compute(item))
+        if links is not None:
+            shown["links"] = links.to(self._id(item))
         return shown
+
+
+@lru_cache(REMEMBERED)
+def _remembered(form: _Form, text: str, links: _Links | None) -> msgspec.Raw:
+    """Never out of date: nothing but what is given here has a part in it."""
+    return form.told(text, links)
 
 
 def _spelled(value: object) -> object:
@@ -124,16 +147,19 @@ class View(Generic[T]):
     """How a thing is shown: ``name`` alone, ``plural`` in lists.
 
     ``link`` is the path of one thing below the project (``/shares/{}``); with it
-    answers carry ``links``. ``project`` tells whose a thing is, for rules.
+    answers carry ``links``. ``project`` tells whose a thing is, for rules. With ``read``
+    the things come as texts (their attribute ``text``); it makes of one what the fields
+    are of, and nothing else: what was made of the same text before is shown again.
     """
 
     name: str
     plural: str
-    fields: tuple[Field[T], ...]
+    fields: tuple[Field[Any], ...]
     id: Callable[[T], str] = lambda item: item.id  # type: ignore[attr-defined]
     project: Callable[[T], str | None] = lambda _: None
     link: str | None = None
-    _forms: dict[tuple[Version, bool, frozenset[str]], _Form[T]] = field(
+    read: Callable[[str], Any] | None = None
+    _forms: dict[tuple[Version, bool, frozenset[str]], _Form] = field(
         default_factory=dict, compare=False, repr=False
     )
 
@@ -142,28 +168,30 @@ class View(Generic[T]):
         """What some of the fields need."""
         return frozenset(f.rule for f in self.fields if f.rule is not None)
 
-    def form(self, version: Version, denied: frozenset[str], *, summary: bool) -> _Form[T]:
+    def form(self, version: Version, denied: frozenset[str], *, summary: bool) -> _Form:
         """The fields of a version for whom these rules deny something."""
         key = (version, summary, denied)
         if key not in self._forms:
             self._forms[key] = _Form(
+                self,
                 [
                     replace(f, get=Always(None)) if f.rule in denied else f
                     for f in self.fields
                     if f.since <= version <= f.until
                     and (f.in_summary or not summary)
                     and not (f.rule in denied and f.hidden is Hidden.ABSENT)
-                ]
+                ],
             )
         return self._forms[key]
 
     def render(self, request: Request, item: T) -> dict[str, Any]:
-        """The thing without its name around it."""
-        return _Answer(self, request).show(item)
+        """The thing without its name around it; not of views with ``read``."""
+        shown: dict[str, Any] = _Answer(self, request).show(item)
+        return shown
 
     def one(self, request: Request, item: T) -> dict[str, Any]:
         """``{"share": {...}}``."""
-        return {self.name: self.render(request, item)}
+        return {self.name: _Answer(self, request).show(item)}
 
     def many(
         self, request: Request, found: Slice[T], *, summary: bool = False, links: bool = True
@@ -184,28 +212,21 @@ class _Answer(Generic[T]):
     def __init__(self, view: View[T], request: Request, *, summary: bool = False) -> None:
         self._view, self._request, self._summary = view, request, summary
         self._rules = view.rules
-        self._forms: dict[str | None, tuple[_Form[T], _Known]] = {}
-        before, _, self._after = (view.link or "").partition("{}")
-        base, project = request.base_url, request.ctx.project_id
-        self._own, self._bookmark = f"{base}/v2/{project}{before}", f"{base}/{project}{before}"
-
-    def show(self, item: T) -> _Values:
-        """One thing, with links to it."""
-        view = self._view
-        project = view.project(item) if self._rules else None
-        if project not in self._forms:
-            self._forms[project] = (self._form(project), {})
-        form, known = self._forms[project]
-        shown = form.fill(item, known)
+        self._forms: dict[str | None, _Form] = {}
+        self._links: _Links | None = None
         if view.link is not None:
-            below = view.id(item) + self._after
-            shown["links"] = [
-                {"rel": "self", "href": self._own + below},
-                {"rel": "bookmark", "href": self._bookmark + below},
-            ]
-        return shown
+            before, _, after = view.link.partition("{}")
+            base, project = request.base_url, request.ctx.project_id
+            self._links = _Links(f"{base}/v2/{project}{before}", f"{base}/{project}{before}", after)
 
-    def _form(self, project: str | None) -> _Form[T]:
+    def show(self, item: T) -> Any:  # noqa: ANN401 - JSON
+        """One thing, with links to it."""
+        project = self._view.project(item) if self._rules else None
+        if project not in self._forms:
+            self._forms[project] = self._form(project)
+        return self._forms[project].show(item, self._links)
+
+    def _form(self, project: str | None) -> _Form:
         """For things of that project."""
         denied = (rule for rule in self._rules if not self._request.may(rule, project))
         return self._view.form(self._request.version, frozenset(denied), summary=self._summary)

@@ -12,12 +12,17 @@ _encoder = msgspec.json.Encoder()
 RETRY_SECONDS = 2
 
 
+def encoded(body: object) -> bytes:
+    """As JSON."""
+    return _encoder.encode(body)
+
+
 def write_json(resp: falcon.Response, body: object, status: int) -> None:
     """The body as JSON; no body at all where it is None."""
     resp.status = status
     if body is None:
         return
-    resp.data = _encoder.encode(body)
+    resp.data = encoded(body)
     resp.content_type = falcon.MEDIA_JSON
 
 

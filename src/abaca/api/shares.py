@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from abaca.api.bodies import Body, Check, Key, boolean, integer, mapping, string_map, text
@@ -18,7 +17,7 @@ from abaca.db import shown_shares
 from abaca.db.shown_shares import ShareQuery
 from abaca.errors import BadRequest, NotFound
 from abaca.model.page import Page
-from abaca.model.shown_share import ShortShare, ShownShare, shown
+from abaca.model.shown_share import ShortShare, ShownShare, ToldShare, read_share, shown, told
 from abaca.share import extra_specs, shares
 from abaca.share.choices import Defaults
 from abaca.share.create import NewShare, create_typed
@@ -48,15 +47,12 @@ def _paths(item: ShownShare) -> list[str]:
     return [location.path for location in item.export_locations if not location.is_admin_only]
 
 
-_of_type = partial(Field, of="share_type")
-
-
 def _offered(feature: str, since: Version) -> Field[ShownShare]:
     """Whether shares of its type have the feature."""
-    return _of_type(feature, lambda share_type: offers(share_type, feature), since=since)
+    return Field(feature, lambda s: offers(s.share_type, feature), since=since)
 
 
-VIEW: View[ShownShare] = View(
+VIEW: View[ToldShare] = View(
     "share",
     "shares",
     (
@@ -76,10 +72,10 @@ VIEW: View[ShownShare] = View(
         Field("snapshot_id", "snapshot_id"),
         Field("is_public", "is_public"),
         Field("metadata", "metadata"),
-        _of_type("share_type", "name", until=V(2, 5)),
-        _of_type("share_type", "id", since=V(2, 6)),
-        _of_type("share_type_name", "name", since=V(2, 6)),
-        _of_type("volume_type", "name"),
+        Field("share_type", "share_type.name", until=V(2, 5)),
+        Field("share_type", "share_type.id", since=V(2, 6)),
+        Field("share_type_name", "share_type.name", since=V(2, 6)),
+        Field("volume_type", "share_type.name"),
         Field("export_location", lambda s: next(iter(_paths(s)), None), until=LOCATIONS_UNTIL),
         Field("export_locations", _paths, until=LOCATIONS_UNTIL),
         _offered(extra_specs.SNAPSHOT, since=V(2, 2)),
@@ -98,8 +94,10 @@ VIEW: View[ShownShare] = View(
             since=V(2, 28),
         ),
         Field("has_replicas", Always(False), since=V(2, 11)),
-        _of_type(
-            "replication_type", lambda t: t.extra_specs.get(extra_specs.REPLICATION), since=V(2, 11)
+        Field(
+            "replication_type",
+            lambda s: s.share_type.extra_specs.get(extra_specs.REPLICATION),
+            since=V(2, 11),
         ),
         _offered(extra_specs.FROM_SNAPSHOT, since=V(2, 24)),
         _offered(extra_specs.REVERT, since=V(2, 27)),
@@ -124,6 +122,7 @@ VIEW: View[ShownShare] = View(
     id=lambda s: s.id,
     project=lambda s: s.project_id,
     link="/shares/{}",
+    read=read_share,
 )
 
 
@@ -161,7 +160,7 @@ def create(request: Request) -> dict[str, Any]:
     )
     with request.db.write() as tx:
         share, share_type = create_typed(tx, request.ctx, wanted, defaults)
-    return VIEW.one(request, shown(share, share_type))
+    return VIEW.one(request, told(shown(share, share_type)))
 
 
 def _hint(hints: dict[str, Any], name: str) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Select, bindparam, delete, or_, select, update
 
+from abaca.db.among import among
 from abaca.db.database import Tx
 from abaca.db.rows import load
 from abaca.db.tables import (
@@ -33,7 +35,7 @@ def get(tx: Tx, share_type_id: str) -> ShareType | None:
 
 def by_id(tx: Tx, share_type_ids: Collection[str]) -> dict[str, ShareType]:
     """Those of these types that there are."""
-    found = _with_specs(tx, _BY_ID, {"ids": sorted(share_type_ids)})
+    found = _with_specs(tx, _of(tx.dialect), {"ids": sorted(share_type_ids)})
     return {share_type.id: share_type for share_type in found}
 
 
@@ -156,21 +158,28 @@ _WITH_SPECS = (
     .join_from(share_types, share_type_extra_specs, isouter=True)
     .order_by(share_types.c.id, _specs.key)
 )
-_BY_ID = _WITH_SPECS.where(share_types.c.id.in_(bindparam("ids", expanding=True)))
 _NAMED = _WITH_SPECS.where(
     or_(share_types.c.id == bindparam("name_or_id"), share_types.c.name == bindparam("name_or_id"))
 )
 
 
+@cache
+def _of(dialect: str) -> Select[Any]:
+    """Those of some IDs."""
+    return _WITH_SPECS.where(among(share_types.c.id, "ids", dialect))
+
+
 def _with_specs(tx: Tx, statement: Select[Any], values: Mapping[str, object]) -> list[ShareType]:
     """The types of a statement that joins extra specs to them, one row each."""
-    rows = tx.execute(statement, values).all()
+    rows: Sequence[Any] = tx.execute(statement, values).all()
     specs: dict[str, dict[str, str]] = {}
+    first: dict[str, Any] = {}
     for row in rows:
-        own = specs.setdefault(row.id, {})
-        if row.key is not None:
-            own[row.key] = row.value
-    first = {row.id: row for row in reversed(rows)}
+        share_type_id, key, value = row[0], row[-2], row[-1]
+        own = specs.setdefault(share_type_id, {})
+        first.setdefault(share_type_id, row)
+        if key is not None:
+            own[key] = value
     return [load(ShareType, first[key], extra_specs=own) for key, own in specs.items()]
 
 

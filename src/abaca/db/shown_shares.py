@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import repeat
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    Row,
     Select,
     String,
     and_,
@@ -22,7 +23,8 @@ from sqlalchemy import (
 )
 
 from abaca.db import export_locations as location_rows
-from abaca.db import share_metadata, share_types
+from abaca.db import share_types
+from abaca.db.as_json import JsonArray, JsonObject
 from abaca.db.database import Tx
 from abaca.db.paging import fetch, fetch_rows, like
 from abaca.db.shares import PRIMARY_JOIN
@@ -34,7 +36,7 @@ from abaca.db.tables import (
 )
 from abaca.db.tables import share_metadata as metadata_rows
 from abaca.model.page import Page, Slice
-from abaca.model.shown_share import ShortShare, ShownShare
+from abaca.model.shown_share import ShortShare, ShownShare, ToldShare
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "id": shares.c.id,
@@ -100,16 +102,14 @@ class ShareQuery:
     """No share fits: a filter names something that no share has."""
 
 
-def find(
-    tx: Tx, query: ShareQuery, page: Page, *, with_locations: bool = True
-) -> Slice[ShownShare]:
+def find(tx: Tx, query: ShareQuery, page: Page, *, with_locations: bool = True) -> Slice[ToldShare]:
     """The page of the list; as many statements for a long one as for a short one.
 
     ``with_locations``: also where the shares are mounted from, for who shows it.
     """
-    statement, values = _where(_SHOWN, query)
+    statement, values = _where(_TOLD, query)
     found = fetch_rows(tx, statement, page, key=shares.c.id, columns=SORT_KEYS, values=values)
-    items = _shown(tx, found.items, with_locations=with_locations)
+    items = _told(tx, found.items, with_locations=with_locations)
     return Slice(items=items, more=found.more, count=found.count)
 
 
@@ -119,51 +119,67 @@ def find_short(tx: Tx, query: ShareQuery, page: Page) -> Slice[ShortShare]:
     return fetch(tx, ShortShare, statement, page, key=shares.c.id, columns=SORT_KEYS, values=values)
 
 
-def get(tx: Tx, share_id: str, *, with_locations: bool = True) -> ShownShare | None:
+def get(tx: Tx, share_id: str, *, with_locations: bool = True) -> ToldShare | None:
     """One share, whoever's it is."""
     rows = tx.execute(_ONE, {"share_id": share_id}).all()
-    found = _shown(tx, rows, with_locations=with_locations)
+    found = _told(tx, rows, with_locations=with_locations)
     return found[0] if found else None
 
 
-def _shown(tx: Tx, rows: Sequence[Row[Any]], *, with_locations: bool) -> tuple[ShownShare, ...]:
+def _told(tx: Tx, rows: Sequence[Any], *, with_locations: bool) -> tuple[ToldShare, ...]:
     """The shares with what stands beside them."""
     if not rows:
         return ()
-    metadata = share_metadata.of_shares(tx, [row[_ID] for row in rows])
-    types = share_types.by_id(tx, {row[_TYPE_ID] for row in rows})
-    instances = [row[_INSTANCE_ID] for row in rows] if with_locations else []
-    locations = location_rows.of_instances(tx, instances)
+    locations = _locations(tx, rows) if with_locations else repeat("[]")
+    found = share_types.by_id(tx, {row[_TYPE_ID] for row in rows})
+    types = {type_id: _json(share_type) for type_id, share_type in found.items()}
     return tuple(
-        ShownShare._make(
-            (
-                *row,
-                metadata.get(row[_ID], {}),
-                types[row[_TYPE_ID]],
-                tuple(locations.get(row[_INSTANCE_ID], ())),
-            )
-        )
-        for row in rows
+        ToldShare._make((project, f"{text[:-1]},{metadata or '{}'},{types[type_id]},{located}]"))
+        for (text, metadata, project, type_id), located in zip(rows, locations, strict=False)
     )
+
+
+def _locations(tx: Tx, rows: Sequence[Any]) -> list[str]:
+    """Where each share is mounted from."""
+    instances = [msgspec.json.decode(row[0])[_INSTANCE_ID] for row in rows]
+    found = location_rows.of_instances(tx, instances)
+    return [_json(found.get(instance, ())) for instance in instances]
+
+
+def _json(item: object) -> str:
+    return _encoder.encode(item).decode()
 
 
 def _column(name: str) -> ColumnElement[Any]:
     """The share's, or else that of its primary instance."""
     if name == "instance_id":
-        return share_instances.c.id.label(name)
+        return share_instances.c.id
     return shares.c[name] if name in shares.c else share_instances.c[name]
 
 
-_ID, _TYPE_ID, _INSTANCE_ID = map(ShownShare._fields.index, ("id", "share_type_id", "instance_id"))
-"""Where they are in a row: by name takes several times as long."""
+_encoder = msgspec.json.Encoder()
 _BESIDE = ("metadata", "share_type", "export_locations")
-_SHOWN = (
-    select(*(_column(name) for name in ShownShare._fields if name not in _BESIDE))
+"""The last fields of a `ShownShare`."""
+_METADATA = (
+    select(JsonObject(metadata_rows.c.key, metadata_rows.c.value))
+    .where(metadata_rows.c.share_id == shares.c.id)
+    .scalar_subquery()
+)
+_TOLD = (
+    select(
+        JsonArray(*(_column(name) for name in ShownShare._fields if name not in _BESIDE)),
+        _METADATA,
+        shares.c.project_id,
+        shares.c.share_type_id,
+    )
     .select_from(shares)
     .join(share_instances, PRIMARY_JOIN)
 )
-_SHORT = _SHOWN.with_only_columns(shares.c.id, shares.c.name)
-_ONE = _SHOWN.where(shares.c.id == bindparam("share_id"))
+_TYPE_ID = 3
+"""Where it is in a row: by name takes several times as long."""
+_INSTANCE_ID = ShownShare._fields.index("instance_id")
+_SHORT = _TOLD.with_only_columns(shares.c.id, shares.c.name)
+_ONE = _TOLD.where(shares.c.id == bindparam("share_id"))
 
 
 def _where(statement: Select[Any], query: ShareQuery) -> tuple[Select[Any], dict[str, object]]:

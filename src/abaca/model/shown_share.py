@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from abaca.model.share import ExportLocation, Share
 from abaca.model.share_type import ShareType
 
@@ -58,6 +60,36 @@ class ShownShare(NamedTuple):
     def full_host(self) -> str | None:
         """``host@backend#pool``, as the API shows it."""
         return f"{self.host}#{self.pool}" if self.host else None
+
+
+class ToldShare(NamedTuple):
+    """A share as the database tells it: everything that is shown of it, as one text.
+
+    Where the text is the same, so is whatever is made of it.
+    """
+
+    project_id: str
+    text: str
+    """A `ShownShare` in JSON: the array of its fields."""
+
+    @property
+    def id(self) -> str:
+        """Of the share."""
+        return read_share(self.text).id
+
+
+_decoder = msgspec.json.Decoder(ShownShare, strict=False)  # booleans may be 0 and 1
+_encoder = msgspec.json.Encoder()
+
+
+def read_share(text: str) -> ShownShare:
+    """What a `ToldShare` says."""
+    return _decoder.decode(text)
+
+
+def told(share: ShownShare) -> ToldShare:
+    """A share as if the database had told it."""
+    return ToldShare(share.project_id, _encoder.encode(share).decode())
 
 
 def shown(share: Share, share_type: ShareType) -> ShownShare:

@@ -9,22 +9,23 @@ from abaca.db import export_locations, share_metadata, share_networks, shares, s
 from abaca.db.database import Tx
 from abaca.errors import BadRequest, Forbidden, NotFound
 from abaca.model.share import ExportLocation, Share
-from abaca.model.shown_share import ShownShare
+from abaca.model.shown_share import ToldShare, read_share
 from abaca.share.lookup import own_share, visible_share
 from abaca.share.metadata import OPEN, Guard, merged, without
 from abaca.share.tasks import enqueue_share
 from abaca.states import ShareStatus
 
 
-def show(tx: Tx, ctx: Context, share_id: str, *, with_locations: bool = True) -> ShownShare:
+def show(tx: Tx, ctx: Context, share_id: str, *, with_locations: bool = True) -> ToldShare:
     """One share that the caller may see; ``with_locations``: and where it is mounted from."""
     found = shown_shares.get(tx, share_id, with_locations=with_locations)
-    if found is None or not (found.is_public or ctx.is_admin or found.project_id == ctx.project_id):
+    own = found is not None and (ctx.is_admin or found.project_id == ctx.project_id)
+    if found is None or not (own or read_share(found.text).is_public):
         raise NotFound(f"Share {share_id} could not be found.")
     return found
 
 
-def update(tx: Tx, ctx: Context, share_id: str, values: Mapping[str, object]) -> ShownShare:
+def update(tx: Tx, ctx: Context, share_id: str, values: Mapping[str, object]) -> ToldShare:
     """Set name, description or is_public."""
     share = own_share(tx, ctx, share_id, lock=True)
     if values:
