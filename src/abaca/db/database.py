@@ -3,14 +3,12 @@
 What a connection is set up with is in `abaca.db.engine`. SQLite runs in WAL
 mode with ``synchronous = FULL`` (what was accepted is durable). Its writers
 start with BEGIN IMMEDIATE, since a deferred transaction that reads and then
-writes fails at once when another wrote; inside a process they queue up first
-come, first served, because SQLite's busy handler starves some.
+writes fails at once when another wrote; inside a process they take turns
+(`abaca.db.writers`).
 """
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from abaca.db.engine import GALERA, begin_read, kind_of, make_engine, translated
 from abaca.db.rows import load, loader
 from abaca.db.tables import holds, metadata
+from abaca.db.writers import Writers
 from abaca.errors import CommitUnknown
 from abaca.steps import commit, fault, running
 
@@ -87,32 +86,6 @@ class Tx:
         return kind_of(self.connection.dialect.name)
 
 
-class _FifoLock:
-    """A lock that serves waiters in the order they came."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
-        self._held = False
-
-    def __enter__(self) -> None:
-        with self._guard:
-            if not self._held:
-                self._held = True
-                return
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        turn.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._held = False
-
-
 class Database:
     """A connection pool and the two kinds of transaction. Thread-safe.
 
@@ -123,7 +96,7 @@ class Database:
         self.engine = make_engine(url, pool_size)
         self.kind = kind_of(self.engine.dialect.name)
         self.is_sqlite = self.kind == "sqlite"
-        self._writers = _FifoLock()
+        self._writers = Writers(self.engine)
 
     def create_schema(self) -> None:
         """Make all tables that are missing (tests; a service migrates instead)."""
@@ -149,8 +122,6 @@ class Database:
                 yield Tx(connection)
             finally:
                 connection.rollback()
-                if self.is_sqlite:
-                    _end(connection, "ROLLBACK")
 
     @contextmanager
     def write(self, name: str = REQUEST) -> Iterator[Tx]:
@@ -159,30 +130,29 @@ class Database:
         ``name``: what its commit is called as a fault point, outside of steps.
         """
         point = f"commit.{running() or name}"
-        if self.is_sqlite:
-            with self._writers:
-                tx = yield from self._write(point)
-        else:
-            tx = yield from self._write(point)
+        with translated():
+            tx = yield from self._in_turn(point) if self.is_sqlite else self._write(point)
         for action in tx._after:  # noqa: SLF001 - same module
             action()
 
+    def _in_turn(self, point: str) -> Generator[Tx, None, Tx]:
+        with self._writers.turn() as connection:
+            tx = Tx(connection)
+            yield tx
+            fault(f"{point}:before")
+        fault(f"{point}:after")
+        return tx
+
     def _write(self, point: str) -> Generator[Tx, None, Tx]:
-        with translated(), self.engine.connect() as connection:
-            if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self.engine.connect() as connection:
             tx = Tx(connection)
             try:
                 yield tx
                 fault(f"{point}:before")
-                if self.is_sqlite:
-                    connection.exec_driver_sql("COMMIT")
                 _commit(connection)
                 fault(f"{point}:after")
             except BaseException:
                 connection.rollback()
-                if self.is_sqlite:
-                    _end(connection, "ROLLBACK")
                 raise
         return tx
 
@@ -194,9 +164,3 @@ def _commit(connection: Connection) -> None:
         if error.connection_invalidated:
             raise CommitUnknown(f"database: {error}") from error
         raise
-
-
-def _end(connection: Connection, statement: str) -> None:
-    raw = connection.connection.dbapi_connection
-    if raw is not None and raw.in_transaction:
-        raw.execute(statement)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -86,7 +86,13 @@ def make_engine(url: str, pool_size: int) -> Engine:
     where = with_driver(url)
     kind = kind_of(where.get_backend_name())
     # Values may be passwords, and errors are logged.
-    options = {"pool_size": pool_size, "max_overflow": pool_size, "hide_parameters": True}
+    options = {
+        "pool_size": pool_size,
+        "max_overflow": pool_size,
+        # The one used last has its statements prepared, and its pages at hand.
+        "pool_use_lifo": True,
+        "hide_parameters": True,
+    }
     if kind == "sqlite":
         engine = create_engine(where, **options)
         event.listen(engine, "connect", _prepare_sqlite)
@@ -126,7 +132,9 @@ def with_driver(url: str) -> URL:
 def begin_read(connection: Connection, kind: str) -> None:
     """What follows on this connection sees one state until its end."""
     if kind == "sqlite":
-        connection.exec_driver_sql("BEGIN")
+        connection.begin()
+        # Past SQLAlchemy, which takes five times as long.
+        cast("sqlite3.Connection", connection.connection.dbapi_connection).execute("BEGIN")
     elif kind == "postgresql":
         connection.execution_options(isolation_level="REPEATABLE READ")
     else:
