@@ -180,6 +180,8 @@ def replayed(
             ]
             begun = time.perf_counter()
             for statements, commits in prepared:
+                if db.is_sqlite:  # where Abaca begins by hand
+                    cursor.execute("BEGIN IMMEDIATE" if commits else "BEGIN")
                 for text, values, many in statements:
                     (cursor.executemany if many else cursor.execute)(text, values or ())
                     if cursor.description:

@@ -179,12 +179,12 @@ def test_what_no_backend_could_take_is_refused_at_once(
     add_pool("one", "managed_multi_svm")
     managed = {"driver_mode": "managed_multi_svm"}
     with db.read() as tx, pytest.raises(BadRequest, match="add share_network_id"):
-        refuse_at_once(tx, managed, None)
+        refuse_at_once(pool_rows.every(tx), managed, None)
     empty = add_network("empty")
     with db.read() as tx, pytest.raises(BadRequest, match="neutron_net_id"):
-        refuse_at_once(tx, managed, empty)
+        refuse_at_once(pool_rows.every(tx), managed, empty)
     with db.read() as tx, pytest.raises(BadRequest, match="share_network_id"):
-        refuse_at_once(tx, {"driver_mode": "flat_multi_svm"}, None)
+        refuse_at_once(pool_rows.every(tx), {"driver_mode": "flat_multi_svm"}, None)
 
 
 def test_what_some_backend_could_take_is_not_refused_at_once(
@@ -195,13 +195,13 @@ def test_what_some_backend_could_take_is_not_refused_at_once(
     empty, named = add_network("empty"), add_network("named", (None, "net"))
     managed = {"driver_mode": "managed_multi_svm"}
     with db.read() as tx:
-        refuse_at_once(tx, {"driver_mode": "flat_multi_svm"}, empty)
-        refuse_at_once(tx, {"driver_handles_share_servers": "False"}, None)
-        refuse_at_once(tx, {"driver_mode": "any"}, None)
-        refuse_at_once(tx, managed, named)
+        refuse_at_once(pool_rows.every(tx), {"driver_mode": "flat_multi_svm"}, empty)
+        refuse_at_once(pool_rows.every(tx), {"driver_handles_share_servers": "False"}, None)
+        refuse_at_once(pool_rows.every(tx), {"driver_mode": "any"}, None)
+        refuse_at_once(pool_rows.every(tx), managed, named)
     add_pool("two", "managed_multi_svm", makes_networks=True)
     with db.read() as tx:
-        refuse_at_once(tx, managed, empty)
+        refuse_at_once(pool_rows.every(tx), managed, empty)
 
 
 def test_a_report_does_not_give_out_room_twice(db: Database, add_pool: Callable[..., str]) -> None:
@@ -209,7 +209,7 @@ def test_a_report_does_not_give_out_room_twice(db: Database, add_pool: Callable[
     host = add_pool("one", "single_svm", free=70)
     add_share_on(db, host, size=10, made=False)
     with db.read() as tx:
-        (pool,) = pool_rows.live(tx)
+        (pool,) = pool_rows.survey(tx).live
     with db.write() as tx:
         pool_rows.report(tx, host, [replace(pool, free_gib=70, reported_at=now())])
     assert free(db, host) == 60

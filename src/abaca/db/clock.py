@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, Float, bindparam, literal_column, select
 
 from abaca.db.database import Tx
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_NOW = {
-    "postgresql": text("SELECT EXTRACT(EPOCH FROM clock_timestamp())"),
-    "mysql": text("SELECT UNIX_TIMESTAMP(SYSDATE(6))"),
-    "mariadb": text("SELECT UNIX_TIMESTAMP(SYSDATE(6))"),
+_AHEAD = bindparam("clock_ahead", type_=Float(53))
+_NOW: dict[str, ColumnElement[float]] = {
+    "sqlite": _AHEAD,
+    "postgresql": literal_column("EXTRACT(EPOCH FROM clock_timestamp())", Float(53)) + _AHEAD,
+    "mysql": literal_column("UNIX_TIMESTAMP(SYSDATE(6))", Float(53)) + _AHEAD,
 }
+_READ = {dialect: select(clock) for dialect, clock in _NOW.items()}
 _jumped = 0.0
 
 
@@ -47,9 +49,24 @@ def jump(seconds: float) -> None:
     _jumped = seconds
 
 
+def clock_in(dialect: str) -> ColumnElement[float]:
+    """The lease clock as part of a statement, which is run with `clock_values`."""
+    return _NOW[dialect]
+
+
+def clock_values(dialect: str) -> dict[str, float]:
+    """What a statement with `clock_in` is told."""
+    here = time.clock_gettime(time.CLOCK_BOOTTIME) if dialect == "sqlite" else 0.0
+    return {"clock_ahead": here + _jumped}
+
+
+def epoch_in(dialect: str) -> str:
+    """Whose readings of the lease clock can be compared."""
+    return boot_id() if dialect == "sqlite" else "database"
+
+
 def read_clock(tx: Tx) -> Reading:
     """The lease clock now."""
-    statement = _NOW.get(tx.dialect)
-    if statement is None:
-        return Reading(boot_id(), time.clock_gettime(time.CLOCK_BOOTTIME) + _jumped)
-    return Reading("database", float(tx.scalar(statement)) + _jumped)
+    values = clock_values(tx.dialect)
+    now = values["clock_ahead"] if tx.dialect == "sqlite" else tx.scalar(_READ[tx.dialect], values)
+    return Reading(epoch_in(tx.dialect), float(now))

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Float, bindparam, delete, func, insert, or_, select, update
 
 from abaca.db.database import Tx
+from abaca.db.rows import load
 from abaca.db.services import UP_SECONDS
 from abaca.db.tables import now, pools, services, share_instances
 from abaca.model.pool import Pool
 
 
-def live(tx: Tx) -> list[Pool]:
-    """Pools of backends whose service is up and not disabled, by name."""
-    return tx.all(Pool, _LIVE, _alive())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """All pools at one moment, by name."""
+
+    live: tuple[Pool, ...]
+    """Of backends whose service is up and not disabled."""
+    not_up: tuple[Pool, ...]
+    """Of backends whose service is down or disabled."""
+
+    @property
+    def every(self) -> tuple[Pool, ...]:
+        """Up or not."""
+        return (*self.live, *self.not_up)
+
+    @property
+    def protocols(self) -> list[str]:
+        """The share protocols of all backends, in upper case, sorted."""
+        return sorted({item.upper() for pool in self.every for item in pool.protocols})
 
 
-def not_up(tx: Tx) -> list[Pool]:
-    """Pools of backends whose service is down or disabled, by name."""
-    return tx.all(Pool, _NOT_UP, _alive())
+def survey(tx: Tx) -> Survey:
+    """What the scheduler chooses from."""
+    rows = tx.execute(_SURVEY, {"alive_since": now() - timedelta(seconds=UP_SECONDS)}).all()
+    return Survey(
+        live=tuple(load(Pool, row) for row in rows if row.is_up),
+        not_up=tuple(load(Pool, row) for row in rows if not row.is_up),
+    )
 
 
 def every(tx: Tx) -> list[Pool]:
     """All pools ever reported and not withdrawn, by name (administrators)."""
     return tx.all(Pool, _EVERY)
-
-
-def protocols_served(tx: Tx) -> list[str]:
-    """The share protocols of all backends, in upper case, sorted."""
-    rows = tx.execute(_PROTOCOLS).scalars()
-    return sorted({item.upper() for row in rows for item in row})
 
 
 def take(tx: Tx, pool: Pool, size_gib: int) -> bool:
@@ -93,10 +108,6 @@ def report(tx: Tx, host: str, found: Collection[Pool]) -> None:
             tx.execute(known)  # another manager of the same backend was faster
 
 
-def _alive() -> dict[str, datetime]:
-    return {"alive_since": now() - timedelta(seconds=UP_SECONDS)}
-
-
 _UP = (
     select(services.c.host)
     .where(services.c.disabled.is_(False), services.c.seen_at > bindparam("alive_since"))
@@ -104,9 +115,7 @@ _UP = (
 )
 """The ``host@backend`` of services that are up and not disabled."""
 _EVERY = select(pools).order_by(pools.c.host, pools.c.name)
-_LIVE = _EVERY.where(pools.c.host.in_(_UP))
-_NOT_UP = _EVERY.where(pools.c.host.not_in(_UP))
-_PROTOCOLS = select(pools.c.protocols)
+_SURVEY = _EVERY.add_columns(pools.c.host.in_(_UP).label("is_up"))
 _GIB = bindparam("gib", type_=Float)
 _TAKE = (
     update(pools)

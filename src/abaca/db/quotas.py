@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    null,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.database import Tx
@@ -30,8 +44,10 @@ def lock_project(tx: Tx, project_id: str) -> None:
     """Whoever counts this project's things in another transaction waits until this one ends.
 
     Counting and inserting would overshoot on databases that let two
-    transactions count at once.
+    transactions count at once; SQLite has one writer at a time.
     """
+    if tx.dialect == "sqlite":
+        return
     who = {"locked_id": project_id}
     if tx.execute(_LOCK, who).rowcount:
         return
@@ -45,18 +61,20 @@ def lock_project(tx: Tx, project_id: str) -> None:
 
 def limits_of(tx: Tx, scope: Scope) -> dict[Resource, int]:
     """The limits set for exactly this scope."""
-    return limits_of_each(tx, [scope])[scope]
+    return limits_of_each(tx, [scope])[0][scope]
 
 
-def limits_of_each(tx: Tx, scopes: Sequence[Scope]) -> dict[Scope, dict[Resource, int]]:
-    """The limits set for exactly each of these scopes of one project, in one statement."""
+def limits_of_each(
+    tx: Tx, scopes: Sequence[Scope]
+) -> tuple[dict[Scope, dict[Resource, int]], dict[Resource, int]]:
+    """The limits set for exactly each of these scopes of one project; those of every project."""
     wanted = {
         "project_id": scopes[0].project_id,
         "user_ids": sorted({scope.user_id for scope in scopes}),
         "share_type_ids": sorted({scope.share_type_id for scope in scopes}),
     }
     rows = tx.execute(_LIMITS, wanted).all()
-    return {
+    of_scopes = {
         scope: _by_resource(
             row
             for row in rows
@@ -64,6 +82,7 @@ def limits_of_each(tx: Tx, scopes: Sequence[Scope]) -> dict[Scope, dict[Resource
         )
         for scope in scopes
     }
+    return of_scopes, _by_resource(row for row in rows if row.user_id is None)
 
 
 def class_limits(tx: Tx, name: str) -> dict[Resource, int]:
@@ -107,68 +126,80 @@ def forget_limits(tx: Tx, scope: Scope) -> None:
 
 def used(tx: Tx, scope: Scope, resource: Resource) -> int:
     """How much of the resource exists now; 0 for what is not counted."""
-    count = _COUNTS.get(resource)
-    return 0 if count is None else int(tx.scalar(count(scope)))
+    return used_of_each(tx, scope, [resource])[resource]
 
 
-def _shares(what: ColumnElement[Any], scope: Scope) -> Select[Any]:
+def used_of_each(tx: Tx, scope: Scope, resources: Collection[Resource]) -> dict[Resource, int]:
+    """How much of each resource exists now; what is of the same things is counted at once."""
+    found = dict.fromkeys(resources, 0)
+    whose = {
+        "of_project": scope.project_id,
+        "of_user": scope.user_id,
+        "of_share_type": scope.share_type_id,
+    }
+    for counted, statement in _COUNTS.items():
+        if found.keys() & counted:
+            row = tx.execute(statement(bool(scope.user_id), bool(scope.share_type_id)), whose).one()
+            found |= {
+                resource: int(value)
+                for resource, value in zip(counted, row, strict=True)
+                if resource in found
+            }
+    return found
+
+
+@cache
+def _shares(by_user: bool, by_type: bool) -> Select[Any]:
+    # A share that grows counts with the size that was granted; one that shrinks with what it has.
+    wanted = share_instances.c.wanted_size
+    size = case((wanted > shares.c.size, wanted), else_=shares.c.size)
     return (
-        select(what)
+        select(func.count(), func.coalesce(func.sum(size), 0))
         .select_from(shares)
         .join(
             share_instances,
             (share_instances.c.share_id == shares.c.id) & (share_instances.c.primary_slot == 1),
         )
-        .where(*_belongs(shares.c, scope, shares.c.share_type_id))
+        .where(*_belongs(shares.c, by_user=by_user, by_type=by_type))
     )
 
 
-def _snapshots(what: ColumnElement[Any], scope: Scope) -> Select[Any]:
+@cache
+def _snapshots(by_user: bool, by_type: bool) -> Select[Any]:
     return (
-        select(what)
+        select(func.count(), func.coalesce(func.sum(snapshots.c.size), 0))
         .select_from(snapshots)
         .join(shares, shares.c.id == snapshots.c.share_id)
-        .where(*_belongs(snapshots.c, scope, shares.c.share_type_id))
+        .where(*_belongs(snapshots.c, by_user=by_user, by_type=by_type))
     )
 
 
-def _networks(scope: Scope) -> Select[Any]:
-    where = [
-        share_networks.c.project_id == scope.project_id,
-        share_networks.c.status != str(NetworkStatus.DELETING),
-    ]
-    if scope.user_id:
-        where.append(share_networks.c.user_id == scope.user_id)
-    return select(func.count()).select_from(share_networks).where(*where)
-
-
-# A share that grows counts with the size that was granted; one that shrinks with what it has.
-_SIZE = case(
-    (share_instances.c.wanted_size > shares.c.size, share_instances.c.wanted_size),
-    else_=shares.c.size,
-)
-_COUNTS: Mapping[Resource, Callable[[Scope], Select[Any]]] = {
-    Resource.SHARES: lambda scope: _shares(func.count(), scope),
-    Resource.GIGABYTES: lambda scope: _shares(func.coalesce(func.sum(_SIZE), 0), scope),
-    Resource.SNAPSHOTS: lambda scope: _snapshots(func.count(), scope),
-    Resource.SNAPSHOT_GIGABYTES: lambda scope: _snapshots(
-        func.coalesce(func.sum(snapshots.c.size), 0), scope
-    ),
-    Resource.SHARE_NETWORKS: _networks,
-}
+@cache
+def _networks(by_user: bool, _by_type: bool) -> Select[Any]:
+    stays = share_networks.c.status != str(NetworkStatus.DELETING)
+    mine = _belongs(share_networks.c, by_user=by_user, by_type=False)
+    return select(func.count()).select_from(share_networks).where(*mine, stays)
 
 
 def _belongs(
     columns: Any,  # noqa: ANN401 - a table's columns
-    scope: Scope,
-    share_type: ColumnElement[str],
+    *,
+    by_user: bool,
+    by_type: bool,
 ) -> list[ColumnElement[bool]]:
-    where: list[ColumnElement[bool]] = [columns.project_id == scope.project_id]
-    if scope.user_id:
-        where.append(columns.user_id == scope.user_id)
-    if scope.share_type_id:
-        where.append(share_type == scope.share_type_id)
+    where: list[ColumnElement[bool]] = [columns.project_id == bindparam("of_project")]
+    if by_user:
+        where.append(columns.user_id == bindparam("of_user"))
+    if by_type:
+        where.append(shares.c.share_type_id == bindparam("of_share_type"))
     return where
+
+
+_COUNTS: Mapping[tuple[Resource, ...], Callable[[bool, bool], Select[Any]]] = {
+    (Resource.SHARES, Resource.GIGABYTES): _shares,
+    (Resource.SNAPSHOTS, Resource.SNAPSHOT_GIGABYTES): _snapshots,
+    (Resource.SHARE_NETWORKS,): _networks,
+}
 
 
 def _is(scope: Scope) -> tuple[ColumnElement[bool], ...]:
@@ -193,12 +224,19 @@ _LOCK = (
     .where(projects.c.id == bindparam("locked_id"))
     .values(version=projects.c.version + 1)
 )
-_LIMITS = select(
-    quotas.c.resource, quotas.c.hard_limit, quotas.c.user_id, quotas.c.share_type_id
-).where(
-    quotas.c.project_id == bindparam("project_id"),
-    quotas.c.user_id.in_(bindparam("user_ids", expanding=True)),
-    quotas.c.share_type_id.in_(bindparam("share_type_ids", expanding=True)),
+_NOBODY = cast(null(), String(1))
+_LIMITS = (
+    select(quotas.c.resource, quotas.c.hard_limit, quotas.c.user_id, quotas.c.share_type_id)
+    .where(
+        quotas.c.project_id == bindparam("project_id"),
+        quotas.c.user_id.in_(bindparam("user_ids", expanding=True)),
+        quotas.c.share_type_id.in_(bindparam("share_type_ids", expanding=True)),
+    )
+    .union_all(
+        select(quota_classes.c.resource, quota_classes.c.hard_limit, _NOBODY, _NOBODY).where(
+            quota_classes.c.class_name == DEFAULT_CLASS
+        )
+    )
 )
 _OF_CLASS = select(quota_classes.c.resource, quota_classes.c.hard_limit).where(
     quota_classes.c.class_name == bindparam("class_name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, insert, select, update
 
 from abaca.db.database import Tx
 from abaca.db.paging import fetch
@@ -35,6 +35,19 @@ _CHANGE = _SETTLE.where(
     share_instances.c.wanted_size == bindparam("seen_size"),
     share_instances.c.revert_to.is_not_distinct_from(bindparam("seen_revert_to")),
 )
+_rule = access_rules.c
+_OF_SHARE = exists().where(_rule.share_id == share_instances.c.share_id)
+_RULES_STATUS = case(
+    (
+        _OF_SHARE.where(_rule.state.not_in((str(AccessState.ACTIVE), str(AccessState.ERROR)))),
+        str(AccessRulesStatus.SYNCING),
+    ),
+    (_OF_SHARE.where(_rule.state == str(AccessState.ERROR)), str(AccessRulesStatus.ERROR)),
+    else_=str(AccessRulesStatus.ACTIVE),
+)
+"""What the share's rules are by the states of each."""
+_SETTLE_RULES = _SETTLE.values(access_rules_status=_RULES_STATUS)
+_CHANGE_RULES = _CHANGE.values(access_rules_status=_RULES_STATUS)
 _EXPORTS = select(export_locations).where(
     export_locations.c.share_instance_id == bindparam("of_instance")
 )
@@ -91,20 +104,30 @@ def on_server(tx: Tx, server_id: str) -> list[str]:
     )
 
 
-def settle(tx: Tx, instance_id: str, values: Mapping[str, object]) -> None:
-    """Write down facts about it, whatever was asked meanwhile."""
-    tx.execute(_SETTLE, {**values, "updated_at": now(), "of_instance": instance_id})
+def settle(tx: Tx, instance_id: str, values: Mapping[str, object], *, rules: bool = False) -> None:
+    """Write down facts about it, whatever was asked meanwhile.
+
+    ``rules``: and what its rules are now, by the states of each.
+    """
+    statement = _SETTLE_RULES if rules else _SETTLE
+    tx.execute(statement, {**values, "updated_at": now(), "of_instance": instance_id})
 
 
-def change(tx: Tx, seen: ShareInstance, values: Mapping[str, object]) -> bool:
-    """Change the row if nobody asked for something else since it was seen; True if changed."""
+def change(
+    tx: Tx, seen: ShareInstance, values: Mapping[str, object], *, rules: bool = False
+) -> bool:
+    """Change the row if nobody asked for something else since it was seen; True if changed.
+
+    ``rules``: as `settle`.
+    """
     unchanged = {
         "of_instance": seen.id,
         "seen_status": str(seen.status),
         "seen_size": seen.wanted_size,
         "seen_revert_to": seen.revert_to,
     }
-    return tx.execute(_CHANGE, {**values, "updated_at": now(), **unchanged}).rowcount == 1
+    statement = _CHANGE_RULES if rules else _CHANGE
+    return tx.execute(statement, {**values, "updated_at": now(), **unchanged}).rowcount == 1
 
 
 def resized(tx: Tx, share_id: str, size_gib: int) -> None:
@@ -134,12 +157,14 @@ def exports(tx: Tx, instance_id: str) -> dict[str, tuple[bool, bool]]:
     return {item.path: (item.preferred, item.is_admin_only) for item in found}
 
 
-def export(tx: Tx, instance_id: str, paths: Mapping[str, tuple[bool, bool]]) -> None:
+def export(
+    tx: Tx, instance_id: str, paths: Mapping[str, tuple[bool, bool]], *, first: bool = False
+) -> None:
     """Exactly these are its export locations: path to (preferred, for administrators only).
 
-    A location that stays keeps its ID.
+    A location that stays keeps its ID. ``first``: there is none yet.
     """
-    known = tx.all(ExportLocation, _EXPORTS, {"of_instance": instance_id})
+    known = [] if first else tx.all(ExportLocation, _EXPORTS, {"of_instance": instance_id})
     kept = {
         item.path for item in known if paths.get(item.path) == (item.preferred, item.is_admin_only)
     }
@@ -167,10 +192,8 @@ def rules(tx: Tx, share_id: str) -> list[AccessRule]:
     return tx.all(AccessRule, _RULES, {"of_share": share_id})
 
 
-def settle_rules(
-    tx: Tx, share_id: str, states: Mapping[str, AccessState], denied: Collection[str]
-) -> AccessRulesStatus:
-    """Rules got these states, and the denied ones are gone; what the share's rules are now.
+def settle_rules(tx: Tx, states: Mapping[str, AccessState], denied: Collection[str]) -> None:
+    """Rules got these states, and the denied ones are gone.
 
     A rule that a request is taking away meanwhile keeps its state, and is denied next.
     """
@@ -183,10 +206,6 @@ def settle_rules(
         )
     if denied:
         tx.execute(delete(access_rules).where(access_rules.c.id.in_(sorted(denied))))
-    left = {item.state for item in rules(tx, share_id)}
-    if left - {AccessState.ACTIVE, AccessState.ERROR}:
-        return AccessRulesStatus.SYNCING
-    return AccessRulesStatus.ERROR if AccessState.ERROR in left else AccessRulesStatus.ACTIVE
 
 
 def remove(tx: Tx, instance: ShareInstance) -> None:

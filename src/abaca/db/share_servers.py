@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Select,
     and_,
@@ -134,39 +135,58 @@ def claim_export(tx: Tx, key: ServerKey) -> tuple[str, int]:
     """
     for _ in range(_ATTEMPTS):
         server_id = tx.scalar(_find(key)) or _insert(tx, key)
-        taken = tx.execute(
-            update(share_servers)
-            .where(share_servers.c.id == server_id, share_servers.c.slot == IN_USE)
-            .values(next_export_id=share_servers.c.next_export_id + 1, unused_since=None)
-        )
-        if taken.rowcount == 1:
-            following = tx.scalar(
-                select(share_servers.c.next_export_id).where(share_servers.c.id == server_id)
-            )
-            return server_id, int(following) - 1
+        export_id = _OF_SERVER.take(tx, {"server_id": server_id})
+        if export_id is not None:
+            return server_id, export_id
     raise DatabaseUnavailable(f"{key} was retired {_ATTEMPTS} times while it was chosen")
 
 
 def claim_backend_export(tx: Tx, host: str) -> int:
     """The next export ID of a single_svm backend."""
     where = {"of_host": host}
-    if tx.execute(_BUMP, where).rowcount == 0:
+    export_id = _OF_BACKEND.take(tx, where)
+    if export_id is None:
         try:
             with tx.connection.begin_nested():
                 tx.execute(insert(backend_exports).values(host=host, next_export_id=1))
         except IntegrityError:
             pass  # another process was faster: its row is the one to count on
-        tx.execute(_BUMP, where)
-    return int(tx.scalar(_FOLLOWING, where)) - 1
+        export_id = _OF_BACKEND.take(tx, where)
+    if export_id is None:
+        raise DatabaseUnavailable(f"the export IDs of {host} went while one was taken")
+    return export_id
 
 
-_OF_HOST = backend_exports.c.host == bindparam("of_host")
-_BUMP = (
-    update(backend_exports)
-    .where(_OF_HOST)
-    .values(next_export_id=backend_exports.c.next_export_id + 1)
+class _Numbers:
+    """A column that says which number is given out next."""
+
+    def __init__(self, column: Column[int], *where: ColumnElement[bool], **also: object) -> None:
+        self._bump = update(column.table).where(*where).values({column.name: column + 1, **also})
+        self._told = self._bump.returning(column)
+        self._following = select(column).where(*where)
+
+    def take(self, tx: Tx, where: Mapping[str, str]) -> int | None:
+        """A number that is nobody else's; None if there is no such row."""
+        if tx.connection.dialect.update_returning:
+            following = tx.scalar(self._told, where)
+        else:  # MariaDB
+            following = (
+                tx.scalar(self._following, where)
+                if tx.execute(self._bump, where).rowcount
+                else None
+            )
+        return None if following is None else int(following) - 1
+
+
+_OF_BACKEND = _Numbers(
+    backend_exports.c.next_export_id, backend_exports.c.host == bindparam("of_host")
 )
-_FOLLOWING = select(backend_exports.c.next_export_id).where(_OF_HOST)
+_OF_SERVER = _Numbers(
+    share_servers.c.next_export_id,
+    share_servers.c.id == bindparam("server_id"),
+    share_servers.c.slot == IN_USE,
+    unused_since=None,
+)
 
 
 def _find(key: ServerKey) -> Select[Any]:

@@ -54,14 +54,14 @@ def record(lease: Lease, share: Share, done: Done) -> None:
     """The share is made and exported, with these rules, status and size."""
     instance = share.instance
     with lease.conclude() as tx:
+        share_instances.settle_rules(tx, done.rules.states, done.rules.denied)
+        facts: dict[str, object] = {"made": True, "progress": "100%"}
         wanted: dict[str, object] = {"status": str(done.status), "revert_to": None}
         if done.errors:
             wanted["wanted_size"] = done.size_gib
-        share_instances.change(tx, instance, wanted)
-        rules = share_instances.settle_rules(tx, share.id, done.rules.states, done.rules.denied)
-        facts = {"made": True, "progress": "100%", "access_rules_status": str(rules)}
-        share_instances.settle(tx, instance.id, facts)
-        share_instances.export(tx, instance.id, done.exports)
+        if not share_instances.change(tx, instance, facts | wanted, rules=True):
+            share_instances.settle(tx, instance.id, facts, rules=True)
+        share_instances.export(tx, instance.id, done.exports, first=not instance.made)
         if done.size_gib != share.size:
             share_instances.resized(tx, share.id, done.size_gib)
         _reverted(tx, instance)
@@ -83,8 +83,8 @@ def forget_rules(lease: Lease, share: Share, rules: Sequence[AccessRule]) -> Non
     """A share that does not exist has no rules to apply: those taken away are gone."""
     denied = [item.id for item in rules if item.state in LEAVING]
     with lease.conclude() as tx:
-        status = share_instances.settle_rules(tx, share.id, _unapplied(rules), denied)
-        share_instances.settle(tx, share.instance.id, {"access_rules_status": str(status)})
+        share_instances.settle_rules(tx, _unapplied(rules), denied)
+        share_instances.settle(tx, share.instance.id, {}, rules=True)
 
 
 @step("failure.share")
@@ -96,8 +96,8 @@ def fail(lease: Lease, share: Share, rules: Sequence[AccessRule], error: Excepti
         values = {"status": str(status), "wanted_size": share.size, "revert_to": None}
         share_instances.change(tx, instance, values)
         if instance.status is not ShareStatus.DELETING:
-            state = share_instances.settle_rules(tx, share.id, _unapplied(rules), ())
-            share_instances.settle(tx, instance.id, {"access_rules_status": str(state)})
+            share_instances.settle_rules(tx, _unapplied(rules), ())
+            share_instances.settle(tx, instance.id, {}, rules=True)
         _reverted(tx, instance)
         failure = failure_of(instance.status, error)
         if instance.status is ShareStatus.AVAILABLE and _unapplied(rules):
@@ -172,7 +172,7 @@ def _give_up(tx: Tx, share: Share, *, released: bool, idle_seconds: float) -> No
     if not share_instances.change(tx, share.instance, values):
         raise Superseded(f"share instance {share.instance.id}")
     rules = share_instances.rules(tx, share.id)
-    share_instances.settle_rules(tx, share.id, _unapplied(rules), ())
+    share_instances.settle_rules(tx, _unapplied(rules), ())
     status = AccessRulesStatus.ERROR if rules else AccessRulesStatus.ACTIVE
     share_instances.settle(tx, share.instance.id, {"access_rules_status": str(status)})
     if released:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from abaca.db import pools as pool_rows
 from abaca.db import share_servers
 from abaca.db.database import Tx
+from abaca.db.pools import Survey
 from abaca.errors import BadRequest
 from abaca.model.pool import Pool
 from abaca.model.share_network import ShareNetwork
@@ -20,21 +21,26 @@ from abaca.scheduler.weighers import by_free_space
 
 
 def place(
-    tx: Tx, request: PlacementRequest, excluded: Collection[str] = frozenset()
+    tx: Tx,
+    request: PlacementRequest,
+    excluded: Collection[str] = frozenset(),
+    *,
+    survey: Survey | None = None,
 ) -> Placement | NoPlace:
     """The best pool for the request, with its room, share server and export ID taken.
 
-    ``excluded`` are backends (``host@backend``) that refused it before. Nothing
-    is written when the answer is `NoPlace`.
+    ``excluded`` are backends (``host@backend``) that refused it before; ``survey``: the
+    pools, if they were read in this transaction already. Nothing is written when the
+    answer is `NoPlace`.
     """
-    pools = pool_rows.live(tx)
-    verdict = judge(request, pools, excluded)
+    survey = survey or pool_rows.survey(tx)
+    verdict = judge(request, survey.live, excluded)
     refused = list(verdict.refused)
     for pool in by_free_space(verdict.fit):
         if pool_rows.take(tx, pool, request.size_gib):
             return _settle(tx, request, pool)
         refused.append(lacks_room(request))
-    return no_place(refused, pools, not_up=pool_rows.not_up(tx))
+    return no_place(refused, survey.live, not_up=survey.not_up)
 
 
 def _settle(tx: Tx, request: PlacementRequest, pool: Pool) -> Placement:
@@ -78,14 +84,14 @@ def no_place(
 
 
 def refuse_at_once(
-    tx: Tx,
+    pools: Sequence[Pool],
     extra_specs: Mapping[str, str],
     share_network: ShareNetwork | None,
     availability_zone: str | None = None,
 ) -> None:
     """BadRequest if no backend, full or empty, up or down, could ever take such a request.
 
-    Says which field to add. ``share_network`` is the effective one.
+    Says which field to add. ``pools``: of all backends; ``share_network`` is the effective one.
     """
     check_type(extra_specs)
     asked = modes_asked(extra_specs, share_network)
@@ -97,7 +103,7 @@ def refuse_at_once(
             f"The share type asks {names}, which puts shares on a share server of their own: "
             "add share_network_id to the request."
         )
-    fault = _fault_everywhere(pool_rows.every(tx), asked, share_network, availability_zone)
+    fault = _fault_everywhere(pools, asked, share_network, availability_zone)
     if fault is not None:
         raise BadRequest(f"The share type asks {names} and {fault.why}: {fault.give}.")
 

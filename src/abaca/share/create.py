@@ -9,6 +9,7 @@ from datetime import datetime
 from abaca.context import Context, Version
 from abaca.db import availability_zones, messages, pools, quotas, share_instances, shares
 from abaca.db.database import Tx
+from abaca.db.pools import Survey
 from abaca.db.tables import new_id, now
 from abaca.errors import BadRequest, NotFound
 from abaca.model.message import ActionId, DetailId, MessageResource
@@ -75,6 +76,7 @@ class _Plan:
     source: _Source | None
     hosts: Mapping[str, frozenset[str]]
     """By scheduler hint: ``host@backend``."""
+    survey: Survey
 
 
 def create(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Share:
@@ -106,7 +108,7 @@ def create_typed(
         locked=True,
     )
     share = _new(ctx, wanted, plan)
-    found = place(tx, _placement_request(share, plan))
+    found = place(tx, _placement_request(share, plan), survey=plan.survey)
     if isinstance(found, NoPlace):
         share = replace(share, instance=replace(share.instance, status=ShareStatus.ERROR))
         shares.add(tx, share)
@@ -125,11 +127,12 @@ def _plan(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> _Plan:
     )
     if source is not None:
         _check_clonable(ctx, share_type, source.snapshot)
-    check_protocol(tx, wanted.share_proto)
+    survey = pools.survey(tx)
+    check_protocol(survey, wanted.share_proto)
     zone = zone_of(tx, wanted, share_type, source)
     if source is None:
         network = choose_network(tx, ctx, wanted.share_network_id, share_type, defaults)
-        refuse_at_once(tx, share_type.extra_specs, network, zone)
+        refuse_at_once(survey.every, share_type.extra_specs, network, zone)
     else:
         network = _clone_network(tx, ctx, wanted, source.parent)
     return _Plan(
@@ -142,6 +145,7 @@ def _plan(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> _Plan:
             "same_host": _hosts(tx, ctx, "same_host", wanted.same_host),
             "different_host": _hosts(tx, ctx, "different_host", wanted.different_host),
         },
+        survey=survey,
     )
 
 
@@ -175,9 +179,9 @@ def _check_clonable(ctx: Context, share_type: ShareType, snapshot: Snapshot) -> 
         )
 
 
-def check_protocol(tx: Tx, protocol: str) -> None:
+def check_protocol(survey: Survey, protocol: str) -> None:
     """`BadRequest` for a share protocol that no backend serves, with those that are served."""
-    served = pools.protocols_served(tx)
+    served = survey.protocols
     if not served:
         raise BadRequest("No storage backend has reported yet, so no share protocol is served.")
     if protocol.upper() not in served:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from abaca.context import Context
 from abaca.db import pools, share_networks
 from abaca.db.database import Tx
+from abaca.db.pools import Survey
 from abaca.errors import BadRequest, NotFound
 from abaca.model.pool import Pool
 from abaca.model.share_network import ShareNetwork
@@ -59,7 +60,8 @@ def explain(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Expla
     """The answer; `NotFound` for a type, share network or zone that the caller can't name."""
     share_type = choose_type(tx, ctx, wanted.share_type, defaults, parent=None)
     network, default = _network(tx, ctx, wanted, share_type, defaults)
-    zone, refused = _checked(tx, wanted, share_type, network, default)
+    survey = pools.survey(tx)
+    zone, refused = _checked(tx, wanted, share_type, network, default, survey=survey)
     request = PlacementRequest(
         share_id="",
         project_id=ctx.project_id,
@@ -69,8 +71,7 @@ def explain(tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults) -> Expla
         share_network=network,
         availability_zone=zone,
     )
-    live = pools.live(tx)
-    down = pools.not_up(tx)
+    live, down = survey.live, survey.not_up
     considered = _considered(request, live, down)
     refusals = [item.refusal for item in considered if item.refusal is not None]
     none_fits = len(refusals) == len(considered)
@@ -121,18 +122,20 @@ def _checked(
     share_type: ShareType,
     network: ShareNetwork | None,
     default: Default | None,
+    *,
+    survey: Survey,
 ) -> tuple[str | None, str | None]:
     """The zone, and the first reason to refuse the request at once."""
     zone = None
     try:
         zone = zone_of(tx, wanted, share_type, None)
-        check_protocol(tx, wanted.share_proto)
+        check_protocol(survey, wanted.share_proto)
         check_size(share_type, wanted.size or 1)
         if default is not None:
             default.usable()
         if network is not None:
             check_active(network)
-        refuse_at_once(tx, share_type.extra_specs, network, zone)
+        refuse_at_once(survey.every, share_type.extra_specs, network, zone)
     except BadRequest as error:
         return zone, error.message
     return zone, None

@@ -41,15 +41,19 @@ def reserve(
     ]
     if share_type_id is not None:
         scopes.append((Scope(project_id=project, share_type_id=share_type_id), "share type"))
-    set_limits = quotas.limits_of_each(tx, [scope for scope, _ in scopes])
-    own = default_limits(tx, defaults) | set_limits[scopes[0][0]]
+    set_limits, of_all = quotas.limits_of_each(tx, [scope for scope, _ in scopes])
+    own = {**DEFAULT_LIMITS, **defaults, **of_all, **set_limits[scopes[0][0]]}
     for scope, what in scopes:
         # Whoever has no limit of their own has only the project's, checked first.
         found = own if what == "project" else set_limits[scope]
-        for resource, more in wanted.items():
-            limit = found.get(resource, UNLIMITED)
-            in_use = quotas.used(tx, scope, resource) if limit != UNLIMITED else 0
-            if limit != UNLIMITED and more > 0 and in_use + more > limit:
+        limited = [
+            resource
+            for resource, more in wanted.items()
+            if more > 0 and found.get(resource, UNLIMITED) != UNLIMITED
+        ]
+        for resource, in_use in quotas.used_of_each(tx, scope, limited).items():
+            more, limit = wanted[resource], found[resource]
+            if in_use + more > limit:
                 raise OverLimit(
                     f"Quota exceeded for {resource} of the {what}: "
                     f"{more} more asked, {in_use} of {limit} used."
@@ -80,7 +84,8 @@ def usages(
     tx: Tx, scope: Scope, defaults: Mapping[Resource, int] = DEFAULT_LIMITS
 ) -> dict[Resource, Usage]:
     """The limits in force, and what is used of each."""
+    found = limits(tx, scope, defaults)
+    used = quotas.used_of_each(tx, scope, found)
     return {
-        resource: Usage(limit=limit, in_use=quotas.used(tx, scope, resource))
-        for resource, limit in limits(tx, scope, defaults).items()
+        resource: Usage(limit=limit, in_use=used[resource]) for resource, limit in found.items()
     }

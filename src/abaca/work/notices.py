@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import structlog
-from sqlalchemy import Engine, String, bindparam, func, select
+from sqlalchemy import Engine, String, bindparam, func
 
 from abaca.db.database import Database, Tx
 from abaca.db.engine import translated
@@ -29,8 +29,11 @@ LOOK_SECONDS = 1.0
 """How soon it is seen that listening is to end."""
 RETRY_SECONDS = 5.0
 
-_NOTIFY = select(func.pg_notify(CHANNEL, bindparam("queue", type_=String)))
+NOTICE = func.pg_notify(CHANNEL, bindparam("noticed_queue", type_=String))
+"""Part of a statement (PostgreSQL) that has whoever works on the queue look, once it is committed.
 
+Its parameters are those of `notice_values`, and it is followed by `announced`.
+"""
 
 _announcers: WeakKeyDictionary[Engine, WeakValueDictionary[int, Connection]] = WeakKeyDictionary()
 """The sessions of the database that an engine's notices went out from, by their process ID there.
@@ -39,13 +42,16 @@ The database gives the ID to another session once one has ended.
 """
 
 
-def announce(tx: Tx, queue: str | None) -> None:
-    """Once this is committed, whoever works on the queue (None: anybody) looks at once."""
-    if tx.dialect == "postgresql":
-        tx.execute(_NOTIFY, {"queue": queue or ""})
-        raw = cast("Connection", tx.connection.connection.dbapi_connection)
-        sessions = _announcers.setdefault(tx.connection.engine, WeakValueDictionary())
-        sessions[raw.info.backend_pid] = raw
+def notice_values(queue: str | None) -> dict[str, str]:
+    """What a statement with `NOTICE` is told; None: whoever there is."""
+    return {"noticed_queue": queue or ""}
+
+
+def announced(tx: Tx) -> None:
+    """The session's notices are this process's own, which its `Listener` passes over."""
+    raw = cast("Connection", tx.connection.connection.dbapi_connection)
+    sessions = _announcers.setdefault(tx.connection.engine, WeakValueDictionary())
+    sessions[raw.info.backend_pid] = raw
 
 
 class Listener:

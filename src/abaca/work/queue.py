@@ -28,17 +28,19 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from abaca.db.clock import Reading, read_clock
+from abaca.db.clock import Reading, clock_in, clock_values, epoch_in, read_clock
 from abaca.db.database import Tx
+from abaca.db.rows import load
 from abaca.db.tables import new_id, now, tasks
 from abaca.errors import LeaseLost
 from abaca.model.task import Task, TaskKind
 from abaca.work.doorbell import doorbell
-from abaca.work.notices import announce
+from abaca.work.notices import NOTICE, announced, notice_values
 
 PATIENCE = timedelta(minutes=30)
 """For how long a retriable failure is retried after the last request."""
@@ -62,7 +64,8 @@ def enqueue(
     manager), ``lane`` names what must not be worked on twice at once: the share
     server's ID, or the resource's own.
     """
-    clock, stamp = read_clock(tx), now()
+    stamp, told = now(), tx.dialect == "postgresql" and not delay
+    clock = clock_values(tx.dialect)
     row = {
         "id": new_id(),
         "kind": str(kind),
@@ -71,40 +74,45 @@ def enqueue(
         "lane": lane,
         "generation": 1,
         "attempts": 0,
-        "due_at": clock.now + delay,
         "deadline": stamp + PATIENCE,
-        "lease_epoch": clock.epoch,
+        "lease_epoch": epoch_in(tx.dialect),
         "lease_token": 0,
         "created_at": stamp,
         "project_id": project_id,
         "request_id": request_id,
         "global_request_id": global_request_id,
     }
-    tx.execute(_upsert(tx.dialect), row)
+    also = {**clock, "delay": delay, **(notice_values(queue) if told else {})}
+    tx.execute(_upsert(tx.dialect, told), {**row, **also})
     tx.after_commit(doorbell.ring)
-    if not delay:
-        announce(tx, queue)
+    if told:
+        announced(tx)
 
 
 @cache
-def _upsert(dialect: str) -> Executable:
-    """A new task, or what changes in the row of one that is alive already."""
+def _upsert(dialect: str, told: bool) -> Executable:
+    """A new task, or what changes in the row of one that is alive already.
+
+    ``told``: other processes are woken by the same statement.
+    """
     # Each dialect is a tenth of a second to load: only the one that is used.
     keys = ["kind", "resource_id"]
+    due = {"due_at": clock_in(dialect) + bindparam("delay", type_=Float(53))}
     if dialect == "sqlite":
         from sqlalchemy.dialects import sqlite  # noqa: PLC0415
 
-        lite = sqlite.insert(tasks)
+        lite = sqlite.insert(tasks).values(due)
         return lite.on_conflict_do_update(index_elements=keys, set_=dict(_again(lite.excluded)))
     if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415
 
-        postgres = postgresql.insert(tasks)
+        postgres = postgresql.insert(tasks).values(due)
         again = dict(_again(postgres.excluded))
-        return postgres.on_conflict_do_update(index_elements=keys, set_=again)
+        upsert = postgres.on_conflict_do_update(index_elements=keys, set_=again)
+        return upsert.returning(NOTICE) if told else upsert
     from sqlalchemy.dialects import mysql  # noqa: PLC0415
 
-    maria = mysql.insert(tasks)
+    maria = mysql.insert(tasks).values(due)
     return maria.on_duplicate_key_update(_again(maria.inserted))
 
 
@@ -159,10 +167,10 @@ def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: in
         "now": clock.now,
         "epoch": clock.epoch,
     }
-    ready = tx.execute(_READY, {**values, "most": limit}).scalars().all()
-    rest = tx.execute(_REST, values).one()
+    rows = tx.execute(_OUTLOOK, {**values, "most": limit}).all()
+    rest = rows[0]
     return Outlook(
-        ready=tuple(ready),
+        ready=tuple(row.id for row in rows if row.id is not None),
         expired=bool(rest.expired),
         next_due=None if rest.later is None else max(0.0, rest.later - clock.now),
         now=clock.now,
@@ -184,39 +192,36 @@ def claim(
     ``all_or_none``: if another process has begun on the lane of one of them, all of it fails
     with RowRefused; it saves two round trips for each task.
     """
-    clock, stamp = read_clock(tx), now()
-    at = {"ids": list(ready), "now": clock.now, "epoch": clock.epoch}
-    taken = []
-    for row in tx.execute(_CLAIMABLE, at).all():
+    epoch, stamp = epoch_in(tx.dialect), now()
+    at = {"ids": list(ready), "epoch": epoch, **clock_values(tx.dialect)}
+    taken, changes = [], []
+    for row in tx.execute(_claimable(tx.dialect), at).all():
         values = {
             "running_lane": row.lane,
             "lease_token": row.lease_token + 1,
-            "lease_epoch": clock.epoch,
-            "lease_until": clock.now + lease_seconds,
-            "due_at": clock.now,
+            "lease_epoch": epoch,
+            "lease_until": row.clock + lease_seconds,
+            "due_at": row.clock,
             "worker": worker,
             "started_at": stamp,
             "deadline": row.deadline if row.attempts else stamp + patience,
             "step": None,
             "step_since": None,
         }
-        if _take(tx, row.id, values, alone=not all_or_none):
-            taken.append(Task(**{**row._mapping, **values, "kind": TaskKind(row.kind)}))  # noqa: SLF001
-    return taken
+        changes.append({"taken_id": row.id, **values})
+        taken.append(load(Task, row, **values))
+    if all_or_none:
+        if changes:
+            tx.execute(_TAKE, changes if len(changes) > 1 else changes[0])
+        return taken
+    return [task for task, change in zip(taken, changes, strict=True) if _take(tx, change)]
 
 
-def _take(tx: Tx, task_id: str, values: dict[str, Any], *, alone: bool) -> bool:
-    """False if another task of the lane began since it was looked at.
-
-    ``alone``: then nothing else of the transaction is lost; otherwise the transaction fails.
-    """
-    values = {"taken_id": task_id, **values}
-    if not alone:
-        tx.execute(_TAKE, values)
-        return True
+def _take(tx: Tx, change: dict[str, Any]) -> bool:
+    """False, and nothing lost, if another task of the lane began since it was looked at."""
     try:
         with tx.connection.begin_nested():
-            tx.execute(_TAKE, values)
+            tx.execute(_TAKE, change)
     except IntegrityError:
         return False
     return True
@@ -394,8 +399,11 @@ def _expired(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnEleme
     )
 
 
-def _ready() -> Select[Any]:
-    """IDs of due tasks whose lane is free, one per lane."""
+def _outlook() -> Select[Any]:
+    """IDs of due tasks whose lane is free, one per lane; beside each, or alone, the rest.
+
+    That is when the next task that waits is due, and how many leases ran out.
+    """
     busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
     place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
     free = (
@@ -404,16 +412,33 @@ def _ready() -> Select[Any]:
         .where(tasks.c.lane.not_in(busy))
         .subquery()
     )
-    first = select(free.c.id).where(free.c.place == 1).order_by(free.c.due_at)
-    return first.limit(bindparam("most", type_=Integer))
-
-
-def _rest() -> Select[Any]:
-    """When the next task that waits is due, and how many leases ran out."""
+    first = select(free.c.id, free.c.due_at).where(free.c.place == 1).order_by(free.c.due_at)
+    ready = first.limit(bindparam("most", type_=Integer)).subquery()
     waits = and_(tasks.c.running_lane.is_(None), ~_due(_NOW, _EPOCH))
     later = select(func.min(tasks.c.due_at)).where(_OURS, waits).scalar_subquery()
     expired = select(func.count()).select_from(tasks).where(_expired(_NOW, _EPOCH))
-    return select(later.label("later"), expired.scalar_subquery().label("expired"))
+    rest = select(later.label("later"), expired.scalar_subquery().label("expired")).subquery()
+    return (
+        select(ready.c.id, rest.c.later, rest.c.expired)
+        .select_from(rest.outerjoin(ready, true()))
+        .order_by(ready.c.due_at)
+    )
+
+
+@cache
+def _claimable(dialect: str) -> Select[Any]:
+    """Those of the tasks that are still free, with the clock."""
+    clock = clock_in(dialect)
+    return (
+        select(tasks, clock.label("clock"))
+        .where(
+            tasks.c.id.in_(bindparam("ids", expanding=True)),
+            tasks.c.running_lane.is_(None),
+            _due(clock, _EPOCH),
+        )
+        .order_by(tasks.c.due_at)
+        .with_for_update(skip_locked=True)
+    )
 
 
 # Looked at all the time: made once, since making a statement costs as much as running it.
@@ -423,18 +448,7 @@ _OURS = and_(
     or_(tasks.c.queue.in_(bindparam("queues", expanding=True)), tasks.c.queue.is_(None)),
     tasks.c.kind.in_(bindparam("kinds", expanding=True)),
 )
-_READY = _ready()
-_REST = _rest()
-_CLAIMABLE = (
-    select(tasks)
-    .where(
-        tasks.c.id.in_(bindparam("ids", expanding=True)),
-        tasks.c.running_lane.is_(None),
-        _due(_NOW, _EPOCH),
-    )
-    .order_by(tasks.c.due_at)
-    .with_for_update(skip_locked=True)
-)
+_OUTLOOK = _outlook()
 _TAKE = update(tasks).where(tasks.c.id == bindparam("taken_id"))
 _MINE = and_(
     tasks.c.id == bindparam("held_id"),
