@@ -1,7 +1,7 @@
 """Requests: one share, lists and create, with ever more shares, beside the bare framework.
 
 `abaca api` and the bare framework are processes of their own, asked by the same client over
-connections that are kept. Everybody is the configured caller (``auth_strategy = none``);
+connections that are kept, in turn. Everybody is the configured caller (``auth_strategy = none``);
 what a token costs is a row of its own.
 """
 
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from abaca.identity.accounts import Accounts
 from abaca.identity.passwords import Hasher
 from benchmarks import bare, seed
-from benchmarks.client import Connection, one_after_the_other, per_second, request
+from benchmarks.client import Connection, in_turn, one_after_the_other, per_second, request
 from benchmarks.results import Run
 from benchmarks.service import SINGLE, Deployment, cpu_seconds, databases, deploy, running
 from benchmarks.timing import percentile
@@ -109,36 +108,32 @@ def _measure(
     with running(deployment, "api") as service:
         for number, (name, ask) in enumerate(asks.items()):
             with Connection(service.port) as connection:
-                body = connection.send(ask.wires[0])
-            taken = one_after_the_other(service.port, ask.wires, ask.times)
+                headers, body = connection.exchange(ask.wires[0])
+            answer = bare.Answer(body=body, headers=headers)
+            with bare.serving(deployment.file.parent / f"bare-{number}", answer) as (port, _):
+                ready = [request("GET", bare.PATH)]
+                taken, limit = in_turn(((service.port, ask.wires), (port, ready)), ask.times)
+                limit_rate = per_second(port, ready, ask.times)
             before = cpu_seconds(service.process)
             rate = per_second(service.port, ask.wires, ask.times)
             cpu = (cpu_seconds(service.process) - before) / ask.times
             medians[name] = percentile(taken, 50)
-            folder = deployment.file.parent / f"bare-{number}"
-            limit, limit_rate = _bare(folder, body, ask.times)
             run.add(
                 f"{name}, {count:,} shares",
                 medians[name],
                 "ms",
-                baseline=limit,
+                baseline=percentile(limit, 50),
                 against="bare framework",
                 target=ask.target,
                 p99=percentile(taken, 99),
+                fastest=min(taken) * 1000,
+                bare_fastest=min(limit) * 1000,
                 per_second=rate,
                 bare_per_second=limit_rate,
                 cpu_ms=cpu * 1000,
                 kilobytes=len(body) / 1000,
             )
     return medians
-
-
-def _bare(folder: Path, body: bytes, times: int) -> tuple[float, float]:
-    """Median in ms, and answers per second, of the framework that has the answer ready."""
-    with bare.serving(folder, {"/answer": body}) as (port, _):
-        wires = [request("GET", "/answer")]
-        taken = one_after_the_other(port, wires, max(times, 50))
-        return percentile(taken, 50), per_second(port, wires, max(times, 50))
 
 
 def _create_with_quota(run: Run, deployment: Deployment, count: int) -> None:

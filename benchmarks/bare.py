@@ -1,7 +1,7 @@
 """The bare framework: Falcon and cheroot as Abaca uses them, answering ready bytes.
 
-``python -m benchmarks.bare FOLDER`` serves each file of the folder under the path that
-``index.json`` in it names, and prints its port. What Abaca takes more than this is Abaca's.
+``python -m benchmarks.bare FILE`` answers every request with what stands in the file (an
+`Answer` in JSON), and prints its port. What Abaca takes more than this is Abaca's.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,33 @@ import falcon
 from cheroot import wsgi
 
 THREADS = 16
-INDEX = "index.json"
+PATH = "/answer"
+OWN = frozenset({"connection", "content-length", "date", "server"})
+"""Headers that cheroot and Falcon send of themselves."""
 
 
-class _Ready:
-    """Answers what it was given, with the headers that the API sends."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is answered."""
 
-    def __init__(self, bodies: Mapping[str, bytes]) -> None:
-        self._bodies = bodies
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: object) -> None:
+        """Falcon's sink."""
         req.bounded_stream.read()
-        resp.data = self._bodies[req.path]
-        resp.content_type = falcon.MEDIA_JSON
-        for name in ("X-OpenStack-Request-ID", "X-Compute-Request-ID"):
-            resp.set_header(name, "req-00000000-0000-0000-0000-000000000000")
-        resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.set_header("Cache-Control", "no-store")
+        resp.data = self.body
+        for name, value in self.headers.items():
+            if name not in OWN:
+                resp.set_header(name, value)
 
 
-def main(folder: Path) -> None:
+def main(file: Path) -> None:
     """Serve until killed."""
-    index = json.loads((folder / INDEX).read_text())
-    bodies = {path: (folder / file).read_bytes() for path, file in index.items()}
     app: falcon.App[Any, Any] = falcon.App()
-    app.add_sink(_Ready(bodies), "/")
+    told = json.loads(file.read_text())
+    answer = Answer(body=told["body"].encode("latin-1"), headers=told["headers"])
+    app.add_sink(answer, "/")
     server = wsgi.Server(("127.0.0.1", 0), app, numthreads=THREADS, server_name="bare")
     server.prepare()
     sys.stdout.write(f"{server.bind_addr[1]}\n")
@@ -51,15 +54,11 @@ def main(folder: Path) -> None:
 
 
 @contextmanager
-def serving(folder: Path, bodies: Mapping[str, bytes]) -> Iterator[tuple[int, int]]:
-    """Its port and process ID, as long as the block lasts; ``bodies`` by path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    index = {}
-    for number, (path, body) in enumerate(bodies.items()):
-        (folder / str(number)).write_bytes(body)
-        index[path] = str(number)
-    (folder / INDEX).write_text(json.dumps(index))
-    argv = [sys.executable, "-m", "benchmarks.bare", str(folder)]
+def serving(file: Path, answer: Answer) -> Iterator[tuple[int, int]]:
+    """Its port and process ID, as long as the block lasts; ``file`` is its own."""
+    told = {"body": answer.body.decode("latin-1"), "headers": dict(answer.headers)}
+    file.write_text(json.dumps(told))
+    argv = [sys.executable, "-m", "benchmarks.bare", str(file)]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

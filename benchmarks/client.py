@@ -11,11 +11,13 @@ import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Self
 
 VERSION = "2.78"
 SECONDS = 120
+TURN = 10
+"""Requests to one server before the next one's turn: each has what it needs at hand again."""
 _CLOSES = re.compile(rb"\r\nconnection: *close\r", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -111,14 +113,22 @@ class Connection:
 
 def one_after_the_other(port: int, wires: Sequence[bytes], times: int) -> list[float]:
     """Seconds of each request of so many, the wires taken in turn, after a tenth as warm-up."""
-    taken = []
-    warm = max(1, times // 10)
-    with Connection(port) as connection:
-        for number in range(warm + times):
-            begun = time.perf_counter()
-            connection.send(wires[number % len(wires)])
-            taken.append(time.perf_counter() - begun)
-    return taken[warm:]
+    return in_turn(((port, wires),), times)[0]
+
+
+def in_turn(asked: Sequence[tuple[int, Sequence[bytes]]], times: int) -> list[list[float]]:
+    """The same of several servers, some requests to each: what else goes on hits all alike."""
+    taken: list[list[float]] = [[] for _ in asked]
+    whole = max(1, times // 10) + times
+    with ExitStack() as stack:
+        connections = [stack.enter_context(Connection(port)) for port, _ in asked]
+        for first in range(0, whole, TURN):
+            for place, (_, wires) in enumerate(asked):
+                for number in range(first, min(first + TURN, whole)):
+                    begun = time.perf_counter()
+                    connections[place].send(wires[number % len(wires)])
+                    taken[place].append(time.perf_counter() - begun)
+    return [seconds[-times:] for seconds in taken]
 
 
 def per_second(port: int, wires: Sequence[bytes], times: int, *, connections: int = 4) -> float:
