@@ -23,12 +23,17 @@ from abaca.model.share import ExportLocation, Share, ShareInstance
 from abaca.states import AccessRulesStatus, AccessState
 
 _PREFIX = "instance_"
+_RULE = "rule_"
 _SHARE_OF = (
     select(*shares.c, *(column.label(_PREFIX + column.name) for column in share_instances.c))
     .join(share_instances, share_instances.c.share_id == shares.c.id)
     .where(share_instances.c.id == bindparam("instance_id"))
 )
-
+_WITH_RULES = (
+    _SHARE_OF.add_columns(*(column.label(_RULE + column.name) for column in access_rules.c))
+    .outerjoin(access_rules, access_rules.c.share_id == shares.c.id)
+    .order_by(access_rules.c.created_at, access_rules.c.id)
+)
 _SETTLE = update(share_instances).where(share_instances.c.id == bindparam("of_instance"))
 _CHANGE = _SETTLE.where(
     share_instances.c.status == bindparam("seen_status"),
@@ -81,6 +86,16 @@ def share_of(tx: Tx, instance_id: str) -> Share | None:
     if row is None:
         return None
     return load(Share, row, instance=load(ShareInstance, row, prefix=_PREFIX))
+
+
+def with_rules(tx: Tx, instance_id: str) -> tuple[Share, list[AccessRule]] | None:
+    """The share with this instance in it, and its access rules as `rules` has them."""
+    rows = tx.execute(_WITH_RULES, {"instance_id": instance_id}).all()
+    if not rows:
+        return None
+    share = load(Share, rows[0], instance=load(ShareInstance, rows[0], prefix=_PREFIX))
+    found = [load(AccessRule, row, prefix=_RULE) for row in rows if row.rule_id is not None]
+    return share, found
 
 
 def of_host(tx: Tx, host: str) -> list[ShareInstance]:

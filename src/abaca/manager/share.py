@@ -91,9 +91,12 @@ class ShareHandler:
     def _read(self, instance_id: str) -> Job | None:
         """The job, or None if there is nothing that this manager can do."""
         with self.db.read() as tx:
-            share = share_instances.share_of(tx, instance_id)
-            backend = self.backends.get(share.instance.host or "") if share else None
-            if share is None or backend is None:
+            found = share_instances.with_rules(tx, instance_id)
+            if found is None:
+                return None
+            share, rules = found
+            backend = self.backends.get(share.instance.host or "")
+            if backend is None:
                 return None
             server_id = share.instance.share_server_id
             server = None if server_id is None else share_servers.get(tx, server_id)
@@ -101,7 +104,7 @@ class ShareHandler:
                 backend=backend,
                 share=share,
                 server=server,
-                rules=share_instances.rules(tx, share.id),
+                rules=rules,
             )
 
     def _remove(self, lease: Lease, job: Job) -> None:

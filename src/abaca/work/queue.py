@@ -33,6 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from abaca.db.among import among
 from abaca.db.clock import Reading, clock_in, clock_values, epoch_in, read_clock
 from abaca.db.database import Tx
 from abaca.db.rows import load
@@ -160,20 +161,21 @@ class Outlook:
 
 def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: int) -> Outlook:
     """What these queues have to do of these kinds, without writing anything."""
-    clock = read_clock(tx)
     values = {
         "queues": list(queues),
         "kinds": [str(kind) for kind in kinds],
-        "now": clock.now,
-        "epoch": clock.epoch,
+        "epoch": epoch_in(tx.dialect),
+        "most": limit,
     }
-    rows = tx.execute(_OUTLOOK, {**values, "most": limit}).all()
+    in_sql = tx.dialect == "postgresql"
+    clock = clock_values(tx.dialect) if in_sql else {"clock": read_clock(tx).now}
+    rows = tx.execute(_outlook(in_sql), {**values, **clock}).all()
     rest = rows[0]
     return Outlook(
         ready=tuple(row.id for row in rows if row.id is not None),
         expired=bool(rest.expired),
-        next_due=None if rest.later is None else max(0.0, rest.later - clock.now),
-        now=clock.now,
+        next_due=None if rest.later is None else max(0.0, rest.later - rest.now),
+        now=rest.now,
     )
 
 
@@ -399,27 +401,34 @@ def _expired(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnEleme
     )
 
 
-def _outlook() -> Select[Any]:
+@cache
+def _outlook(clock_in_sql: bool) -> Select[Any]:
     """IDs of due tasks whose lane is free, one per lane; beside each, or alone, the rest.
 
-    That is when the next task that waits is due, and how many leases ran out.
+    That is the clock, when the next task that waits is due, and how many leases ran out.
     """
+    now_: ColumnElement[Any] = bindparam("clock", type_=Float(53))
+    if clock_in_sql:  # PostgreSQL reads it once, and has it at each place
+        read = select(clock_in("postgresql").label("now")).cte("clock")
+        now_ = select(read.c.now).scalar_subquery()
     busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
     place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
     free = (
         select(tasks.c.id, tasks.c.due_at, place.label("place"))
-        .where(_OURS, tasks.c.running_lane.is_(None), _due(_NOW, _EPOCH))
+        .where(_OURS, tasks.c.running_lane.is_(None), _due(now_, _EPOCH))
         .where(tasks.c.lane.not_in(busy))
         .subquery()
     )
     first = select(free.c.id, free.c.due_at).where(free.c.place == 1).order_by(free.c.due_at)
     ready = first.limit(bindparam("most", type_=Integer)).subquery()
-    waits = and_(tasks.c.running_lane.is_(None), ~_due(_NOW, _EPOCH))
+    waits = and_(tasks.c.running_lane.is_(None), ~_due(now_, _EPOCH))
     later = select(func.min(tasks.c.due_at)).where(_OURS, waits).scalar_subquery()
-    expired = select(func.count()).select_from(tasks).where(_expired(_NOW, _EPOCH))
-    rest = select(later.label("later"), expired.scalar_subquery().label("expired")).subquery()
+    expired = select(func.count()).select_from(tasks).where(_expired(now_, _EPOCH))
+    rest = select(
+        now_.label("now"), later.label("later"), expired.scalar_subquery().label("expired")
+    ).subquery()
     return (
-        select(ready.c.id, rest.c.later, rest.c.expired)
+        select(ready.c.id, rest.c.now, rest.c.later, rest.c.expired)
         .select_from(rest.outerjoin(ready, true()))
         .order_by(ready.c.due_at)
     )
@@ -432,7 +441,7 @@ def _claimable(dialect: str) -> Select[Any]:
     return (
         select(tasks, clock.label("clock"))
         .where(
-            tasks.c.id.in_(bindparam("ids", expanding=True)),
+            among(tasks.c.id, "ids", dialect),
             tasks.c.running_lane.is_(None),
             _due(clock, _EPOCH),
         )
@@ -442,13 +451,11 @@ def _claimable(dialect: str) -> Select[Any]:
 
 
 # Looked at all the time: made once, since making a statement costs as much as running it.
-_NOW = bindparam("now", type_=Float)
 _EPOCH = bindparam("epoch", type_=String)
 _OURS = and_(
     or_(tasks.c.queue.in_(bindparam("queues", expanding=True)), tasks.c.queue.is_(None)),
     tasks.c.kind.in_(bindparam("kinds", expanding=True)),
 )
-_OUTLOOK = _outlook()
 _TAKE = update(tasks).where(tasks.c.id == bindparam("taken_id"))
 _MINE = and_(
     tasks.c.id == bindparam("held_id"),

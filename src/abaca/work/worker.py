@@ -32,6 +32,8 @@ SET_BACK_SECONDS = 5.0
 """A clock that loses less in one go has done nothing worse than drift."""
 BURY, EXPIRE, CLAIM = map(commit, ("tasks.bury", "tasks.expire", "tasks.claim"))
 SET_BACK = commit("tasks.set_back")
+GATHER_SECONDS = 0.02
+"""Between two claims while there is work under way: what comes meanwhile is claimed together."""
 EAGER_SECONDS = 0.05
 """Between the first looks after some work; the pauses grow from there."""
 
@@ -73,6 +75,7 @@ class WorkerPool:
         self._inbox: SimpleQueue[Lease | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._pause = EAGER_SECONDS
+        self._claimed = 0.0
         self._clock: tuple[float, float] | None = None
         """The clock of leases, and this process's own, at the last look that was acted upon."""
         self._threads: list[threading.Thread] = []
@@ -137,6 +140,13 @@ class WorkerPool:
                 log.exception("tasks_not_claimed")
             if sleep is not None and not self._stopping.is_set():
                 doorbell.wait(seen, sleep)
+            self._gather()
+
+    def _gather(self) -> None:
+        """Wait a little if many come at a time: a claim for each would be most of the work."""
+        pause = self._claimed + GATHER_SECONDS - time.monotonic()
+        if pause > 0 and self._keeper.count():
+            self._stopping.wait(pause)
 
     def _hand_out(self) -> float | None:
         """Claim for the idle threads; how long to sleep then, or None to look again at once."""
@@ -164,6 +174,7 @@ class WorkerPool:
             self._inbox.put(lease)
         if outlook.expired or taken:
             self._pause = EAGER_SECONDS
+            self._claimed = time.monotonic()
         if outlook.expired or (taken and len(outlook.ready) == idle):
             return None
         if outlook.ready and not taken:
