@@ -9,11 +9,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abaca.config import Config, load
-from abaca.db import share_types
+from abaca.db import pools, share_types
 from abaca.db.database import Database
 from abaca.db.tables import new_id, now, share_networks
 from abaca.manager.reports import Reporter
@@ -143,15 +143,51 @@ class Running:
     process: int
     seconds: float
     """From its start until it listened."""
+    beside: tuple[int, ...] = ()
+    """Processes without which it is half a service."""
 
 
 @contextmanager
 def running(deployment: Deployment, command: str = "serve") -> Iterator[Running]:
     """``abaca serve`` (or ``api``) as long as the block lasts."""
-    log = deployment.file.with_suffix(".log")
-    argv = [sys.executable, "-m", "abaca.cli.main", command]
     begun = time.perf_counter()
-    with log.open("ab") as output:
+    with _process(deployment, command) as process:
+        assert process.stdout is not None
+        found = None
+        for line in process.stdout:
+            if found := re.search(r"listening on http://[^:]+:(\d+)", line):
+                break
+        if found is None:
+            raise RuntimeError(f"abaca {command} ended: {_log(deployment).read_text()[-2000:]}")
+        yield Running(port=int(found[1]), process=process.pid, seconds=time.perf_counter() - begun)
+
+
+@contextmanager
+def apart(deployment: Deployment) -> Iterator[Running]:
+    """``abaca api`` and ``abaca manager``, as processes of their own."""
+    with running(deployment, "api") as api, _process(deployment, "manager") as manager:
+        db = deployment.database()
+        try:
+            while True:
+                with db.read() as tx:
+                    if len(pools.survey(tx).live) == len(deployment.types):
+                        break
+                if manager.poll() is not None:
+                    raise RuntimeError(f"abaca manager: {_log(deployment).read_text()[-2000:]}")
+                time.sleep(0.1)
+        finally:
+            db.close()
+        yield replace(api, beside=(manager.pid,))
+
+
+def _log(deployment: Deployment) -> Path:
+    return deployment.file.with_suffix(".log")
+
+
+@contextmanager
+def _process(deployment: Deployment, command: str) -> Iterator[subprocess.Popen[str]]:
+    argv = [sys.executable, "-m", "abaca.cli.main", command]
+    with _log(deployment).open("ab") as output:
         process = subprocess.Popen(
             [*argv, "--config-file", str(deployment.file)],
             stdout=subprocess.PIPE,
@@ -161,13 +197,7 @@ def running(deployment: Deployment, command: str = "serve") -> Iterator[Running]
         )
     assert process.stdout is not None
     try:
-        found = None
-        for line in process.stdout:
-            if found := re.search(r"listening on http://[^:]+:(\d+)", line):
-                break
-        if found is None:
-            raise RuntimeError(f"abaca {command} ended: {log.read_text()[-2000:]}")
-        yield Running(port=int(found[1]), process=process.pid, seconds=time.perf_counter() - begun)
+        yield process
     finally:
         process.terminate()
         try:
@@ -189,7 +219,10 @@ def memory_mb(*processes: int) -> dict[str, float]:
     return total
 
 
-def cpu_seconds(process: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def cpu_seconds(*processes: int) -> float:
+    """User and system time of these processes together so far."""
+    ticks = 0
+    for process in processes:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
