@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,41 @@ def test_removed_twice(name: str) -> None:
     netns.remove_namespace(name)
     assert not netns.exists(name)
     assert not netns.path(name).exists()
+
+
+FIRST_OF_ALL = '''
+import sys, threading
+from abaca.linux import mounts, netns
+from abaca.linux.command import run
+
+def shared():
+    """How often the directory is mounted."""
+    return [item.target for item in mounts.table()].count(netns.DIRECTORY)
+
+run("mount", "-t", "tmpfs", "abaca", "/run")
+hidden = shared()
+for _ in range(20):
+    names = [f"n{number}" for number in range(8)]
+    ready = threading.Barrier(len(names))
+    threads = [
+        threading.Thread(target=lambda name=name: (ready.wait(), netns.ensure_namespace(name)))
+        for name in names
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert netns.namespaces() == names, netns.namespaces()
+    assert shared() == hidden + 1
+    for name in names:
+        netns.remove_namespace(name)
+    run("umount", str(netns.DIRECTORY))
+'''
+
+
+def test_the_first_of_a_host_may_be_several_at_once() -> None:
+    """Where there was no namespace before, nobody's is hidden by what another one prepares."""
+    run("unshare", "--mount", "--propagation", "private", sys.executable, "-c", FIRST_OF_ALL)
 
 
 def test_a_file_left_over_is_mended(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import threading
@@ -90,6 +91,22 @@ def test_who_has_an_address_answers(scene: tuple[Machine, Machine]) -> None:
 
 
 @pytest.mark.dataplane
+def test_an_answer_that_waits_is_read(scene: tuple[Machine, Machine]) -> None:
+    """Also by a process that gets its turn when the time is over."""
+    host, _ = scene
+    found: dict[neighbours.IPAddress, str] = {}
+
+    def late() -> None:
+        with neighbours._opened("br-flat", neighbours._ARP) as via:
+            while not select.select([via], [], [], 0.2)[0]:  # until the link is up
+                via.send(neighbours.question(IPV4, neighbours._mac(via)))
+            neighbours._listen([via], {IPV4}, found, 0.0)
+
+    host.call(late)
+    assert list(found) == [IPV4]
+
+
+@pytest.mark.dataplane
 def test_an_address_that_is_being_tested_counts(scene: tuple[Machine, Machine]) -> None:
     """A machine that takes an address at the same moment (duplicate detection) is noticed."""
     host, printer = scene
@@ -134,4 +151,4 @@ def test_nothing_stays_open(scene: tuple[Machine, Machine]) -> None:
     host.call(lambda: neighbours.ask("br-flat", [IPV4, IPV6], seconds=SECONDS))
     with pytest.raises(OSError):  # noqa: PT011 - the kernel's words
         host.call(lambda: neighbours.ask("nowhere", [IPV4, IPV6], seconds=SECONDS))
-    assert count() == before
+    assert count() <= before

@@ -10,6 +10,7 @@ import pytest
 from abaca.drivers.linux.failures import translated
 from abaca.errors import BackendUnavailable, CommandFailed, DriverError, LinuxError, StorageFull
 from abaca.linux.bus import BusError
+from abaca.linux.daemon import NotReady
 from abaca.linux.lock import LockTimeout
 
 
@@ -29,6 +30,8 @@ def test_an_error_of_the_kernel(number: int) -> None:
     [
         (LockTimeout("held"), BackendUnavailable),
         (BusError("gone"), BackendUnavailable),
+        (NotReady("slow"), BackendUnavailable),
+        (CommandFailed(("ovs-vsctl",), -14, "alarm"), BackendUnavailable),
         (CommandFailed(("btrfs",), 124, "too long"), BackendUnavailable),
         (CommandFailed(("cp",), 1, "cp: No space left on device"), StorageFull),
         (CommandFailed(("btrfs",), 1, "bad"), DriverError),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -14,11 +16,12 @@ from jeepney import (
     message_bus,
     new_method_call,
 )
-from jeepney.io.blocking import Proxy, open_dbus_connection
+from jeepney.bus import get_bus
+from jeepney.io.blocking import DBusConnection, Proxy, prep_socket
 from jeepney.io.common import RouterClosed
 
 from abaca.errors import LinuxError
-from abaca.linux.daemon import Daemon
+from abaca.linux.daemon import Daemon, NotReady
 from abaca.linux.files import write_whole
 
 _CONFIGURATION = """<busconfig>
@@ -102,7 +105,7 @@ class Bus:
     ) -> tuple[object, ...]:
         """Call a method and return what it returns; BusError if it fails."""
         try:
-            with open_dbus_connection(bus=self.address) as connection:
+            with self._connected(timeout) as connection:
                 message = new_method_call(target, method, signature, body)
                 reply = connection.send_and_get_reply(message, timeout=timeout)
         except _FOREIGN as error:
@@ -117,7 +120,7 @@ class Bus:
         taken.add_arg_condition(0, name)
         try:
             with (
-                open_dbus_connection(bus=self.address) as connection,
+                self._connected(within) as connection,
                 connection.filter(taken) as signals,
             ):
                 bus = Proxy(message_bus, connection, timeout=within)
@@ -129,16 +132,29 @@ class Bus:
         except _FOREIGN:
             return False
 
+    @contextmanager
+    def _connected(self, seconds: float) -> Iterator[DBusConnection]:
+        """A connection; ``seconds`` for the bus to let us in, which on a busy host takes it long.
+
+        What the library would open by itself stays open where the bus refuses it, and waits
+        one second only: an NFS server that serves would be taken for dead.
+        """
+        with (
+            closing(prep_socket(get_bus(self.address), timeout=seconds)) as socket,
+            DBusConnection(socket) as connection,
+        ):
+            yield connection
+
     def _wait(self, patience: float = 10) -> None:
         deadline = time.monotonic() + patience
         while True:
             try:
-                with open_dbus_connection(bus=self.address):
+                with self._connected(patience):
                     return
             except _FOREIGN as error:
-                if time.monotonic() > deadline or self.daemon.identity() is None:
-                    raise LinuxError(
-                        f"the message bus {self.address} does not start: {error}; "
-                        f"{self.daemon.last_words()}"
-                    ) from error
+                said = f"{error}; {self.daemon.last_words()}"
+                if self.daemon.identity() is None:
+                    raise LinuxError(f"the bus {self.address} does not start: {said}") from error
+                if time.monotonic() > deadline:
+                    raise NotReady(f"the bus {self.address} does not answer: {said}") from error
             time.sleep(_PAUSE)

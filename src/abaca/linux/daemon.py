@@ -19,6 +19,10 @@ from abaca.linux.files import write_whole
 _STARTERS = frozenset({"nsenter", "unshare"})
 
 
+class NotReady(LinuxError):
+    """It runs, and took longer to begin its work than its caller would wait: it may yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Daemon:
     """One daemon: ``program`` run with ``marker`` as one of its arguments."""

@@ -18,7 +18,7 @@ from jeepney import DBusAddress
 from abaca.errors import LinuxError
 from abaca.linux import netns as namespaces
 from abaca.linux.bus import Bus, BusError
-from abaca.linux.daemon import Daemon
+from abaca.linux.daemon import Daemon, NotReady
 from abaca.linux.files import write_whole
 
 MOST_EXPORTS = 65535
@@ -185,11 +185,16 @@ class Ganesha:
         self.daemon.launch(argv, netns=self._netns, env=env)
 
     def ready(self, patience: float = 20) -> set[int]:
-        """IDs of the exports that it serves, as soon as it answers; LinuxError if it does not."""
+        """IDs of the exports that it serves, as soon as it answers.
+
+        LinuxError if it has ended; NotReady if it only does not answer in time.
+        """
         deadline = time.monotonic() + patience
         while not (self.bus.has(_EXPORTS.bus_name, within=_LOOK) and self.answers()):
-            if time.monotonic() > deadline or self.daemon.identity() is None:
+            if self.daemon.identity() is None:
                 raise LinuxError(f"NFS-Ganesha does not start: {self.daemon.last_words()}")
+            if time.monotonic() > deadline:
+                raise NotReady(f"NFS-Ganesha does not answer yet: {self.daemon.last_words()}")
             time.sleep(_PAUSE)
         return self.served()
 

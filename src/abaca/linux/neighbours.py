@@ -27,6 +27,7 @@ _ICMPV6 = 58
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _HOP_LIMIT = 255
 _BUFFER = 1 << 20
+_LATE_SECONDS = 1.0
 
 
 def ask(
@@ -133,8 +134,13 @@ def _listen(
     with selectors.DefaultSelector() as selector:
         for item in sockets:
             selector.register(item, selectors.EVENT_READ)
-        while len(found) < len(wanted) and (left := deadline - time.monotonic()) > 0:
-            for key, _ in selector.select(left):
+        while len(found) < len(wanted):
+            left = deadline - time.monotonic()
+            ready = selector.select(max(0.0, left))
+            # What has come by the end counts, however late we look: but not for ever.
+            if not ready or left < -_LATE_SECONDS:
+                return
+            for key, _ in ready:
                 assert isinstance(key.fileobj, socket.socket)  # noqa: S101 - registered above
                 seen = _heard(key.fileobj)
                 if seen is not None and seen[0] in wanted:

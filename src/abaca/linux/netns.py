@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import threading
 from collections.abc import Callable
@@ -139,9 +140,16 @@ def _share_directory() -> None:
     """/run/netns is a shared mount, so that other mount namespaces see what we add."""
     DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder = str(DIRECTORY)
-    if _libc.mount(b"", os.fsencode(folder), b"none", _MS_SHARED | _MS_REC, None) != 0:
-        _mount(folder, folder, _MS_BIND | _MS_REC)
-        _mount("", folder, _MS_SHARED | _MS_REC)
+    # One at a time: the mount of whoever came second would hide what the first has made there.
+    # `ip netns` takes this lock, too.
+    descriptor = os.open(DIRECTORY, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if _libc.mount(b"", os.fsencode(folder), b"none", _MS_SHARED | _MS_REC, None) != 0:
+            _mount(folder, folder, _MS_BIND | _MS_REC)
+            _mount("", folder, _MS_SHARED | _MS_REC)
+    finally:
+        os.close(descriptor)
 
 
 def _mount(source: str, target: str, flags: int) -> None:

@@ -68,4 +68,4 @@ class OpenVSwitch:
     def _vsctl(self, *arguments: str) -> str:
         # Its own --timeout ends it cleanly; ours is for the case that it hangs.
         connection = f"--db=unix:{self.socket}"
-        return run_holding("ovs-vsctl", "--timeout=15", connection, *arguments, timeout=20)
+        return run_holding("ovs-vsctl", "--timeout=30", connection, *arguments, timeout=40)

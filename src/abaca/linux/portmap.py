@@ -20,7 +20,7 @@ from abaca.errors import LinuxError
 from abaca.linux import mounts
 from abaca.linux import netns as namespaces
 from abaca.linux.command import find
-from abaca.linux.daemon import Daemon
+from abaca.linux.daemon import Daemon, NotReady
 
 PORT = 111
 _LOOPBACK = "127.0.0.1"
@@ -58,8 +58,10 @@ class Portmap:
         self.daemon.start(argv, netns=self._netns)
         deadline = time.monotonic() + 10
         while not self._answers():
-            if time.monotonic() > deadline or self.daemon.identity() is None:
+            if self.daemon.identity() is None:
                 raise LinuxError(f"rpcbind does not start: {self.daemon.last_words()}")
+            if time.monotonic() > deadline:
+                raise NotReady(f"rpcbind does not answer yet: {self.daemon.last_words()}")
             time.sleep(0.02)
 
     def stop(self) -> None:

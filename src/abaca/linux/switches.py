@@ -26,7 +26,8 @@ from abaca.linux.ovs import OpenVSwitch
 from abaca.linux.wire import FabricOptions, Wire
 
 _VXLAN_OVERHEAD = {4: 50, 6: 70}
-_PATIENCE = 5.0
+_PATIENCE = 20.0
+"""A busy host takes seconds to take a namespace apart."""
 _PAUSE = 0.02
 _MAX_VNI = (1 << 24) - 1
 _MAX_VLAN = 4094

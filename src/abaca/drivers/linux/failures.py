@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,9 +15,11 @@ from abaca.errors import (
     StorageFull,
 )
 from abaca.linux.bus import BusError
+from abaca.linux.daemon import NotReady
 from abaca.linux.lock import LockTimeout
 
-_TIMED_OUT = 124
+_TIMED_OUT = {124, -signal.SIGALRM}
+"""We ended the program, or it did so itself (ovs-vsctl)."""
 _PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR}
 """Of a host or a process that is too busy: another time it would go."""
 
@@ -26,12 +29,12 @@ def translated() -> Iterator[None]:
     """Only DriverError leaves the block; retriable if the same may succeed later."""
     try:
         yield
-    except (LockTimeout, BusError) as error:
+    except (LockTimeout, BusError, NotReady) as error:
         raise BackendUnavailable(str(error)) from error
     except CommandFailed as error:
         if "No space left on device" in error.output:
             raise StorageFull(str(error)) from error
-        if error.code == _TIMED_OUT:
+        if error.code in _TIMED_OUT:
             raise BackendUnavailable(str(error)) from error
         raise DriverError(str(error)) from error
     except LinuxError as error:
