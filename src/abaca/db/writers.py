@@ -19,8 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from abaca.errors import DatabaseUnavailable
 
-MOST = 32
-"""Writers that share a commit: the first of them waits for the others."""
+MOST = 8
+"""Writers that share a commit: the first waits for the others, and so do other processes."""
 
 
 class Writers:
