@@ -99,7 +99,7 @@ def log_of(file: Path) -> Path:
 
 def configured(url: str) -> object:
     """What the running service holds for the configuration's default."""
-    with urllib.request.urlopen(f"{url}/v2/share-networks/default", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{url}/v2/share-networks/default", timeout=60) as answer:  # noqa: S310
         said = json.load(answer)["default_share_network"]["sources"]
     return {item["source"]: item["value"] for item in said}["configuration"]
 

@@ -116,7 +116,7 @@ def test_an_old_service_restarts_beside_a_newer_schema(empty_url: str, tmp_path:
     log = tmp_path / "log"
     with (
         serving(file, log) as (url, _),
-        urllib.request.urlopen(f"{url}/v2/shares", timeout=10) as answer,  # noqa: S310 - our own
+        urllib.request.urlopen(f"{url}/v2/shares", timeout=60) as answer,  # noqa: S310 - our own
     ):
         assert answer.read() == b'{"shares":[]}'
     assert "database_is_newer" in log.read_text()

@@ -6,6 +6,7 @@ import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -17,6 +18,7 @@ from abaca.db.tables import now
 from abaca.errors import DatabaseUnavailable
 from abaca.model.pool import Pool
 from abaca.modes import DriverMode
+from abaca.testing.databases import DatabaseServer
 from support.databases import Databases
 
 pytestmark = pytest.mark.every_database
@@ -78,7 +80,7 @@ def test_a_deadlock_is_named_and_the_other_wins(db: Database) -> None:
                 with db.write() as tx:
                     change(first)
                     if attempt == 0 and not db.is_sqlite:
-                        meet.wait(10)
+                        meet.wait(60)
                     change(second)
             except DatabaseUnavailable as error:
                 told.append(error)
@@ -114,7 +116,7 @@ def test_managers_of_one_backend_that_start_together(db: Database) -> None:
     meet = threading.Barrier(4)
 
     def report() -> None:
-        meet.wait(10)
+        meet.wait(60)
         with db.write() as tx:
             availability_zones.ensure(tx, "nova")
             services.seen(tx, "shared@one", "nova")
@@ -128,6 +130,13 @@ def test_managers_of_one_backend_that_start_together(db: Database) -> None:
         assert [(item.host, item.name) for item in pools.every(tx)] == [("shared@one", "main")]
 
 
+def processes(server: DatabaseServer) -> list[str]:
+    """Of the server, by number."""
+    assert server._process is not None
+    first = str(server._process.pid)
+    return [first, *Path(f"/proc/{first}/task/{first}/children").read_text().split()]
+
+
 # PyMySQL leaves a socket that was refused to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
@@ -139,7 +148,9 @@ def test_a_server_that_died_comes_back(databases: Databases, kind: str) -> None:
     try:
         with pytest.raises(DatabaseUnavailable), db.write() as tx:  # noqa: PT012 - it is the commit
             tx.execute(insert(zones).values(id="lost", name="lost", created_at=STAMP))
+            every = processes(server)
             server.kill()
+            assert not any(Path(f"/proc/{item}").exists() for item in every)
         with pytest.raises(DatabaseUnavailable):
             names(db)
         gc.collect()

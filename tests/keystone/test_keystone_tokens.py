@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from support.fault_proxy import FAULTS
 from support.keystone.cloud import PASSWORD, Cloud
 from support.keystone.server import ADMIN_PASSWORD, running
-
-pytestmark = pytest.mark.xdist_group("keystone")
 
 
 def newcomer(cloud: Cloud, name: str, role: str = "member") -> str:
@@ -22,7 +21,7 @@ def newcomer(cloud: Cloud, name: str, role: str = "member") -> str:
 
 def refused_soon(cloud: Cloud, token: str) -> None:
     """The token is refused before long."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while (status := cloud.status(token)) != 401:
         assert status == 200
         assert time.monotonic() < end, "the token is still believed"
@@ -72,11 +71,14 @@ def test_a_client_can_not_say_who_it_is(cloud: Cloud) -> None:
 
 def test_an_expired_token(cloud: Cloud) -> None:
     """It is believed until it expires, and not after."""
-    with running(cloud.keystone.folder, seconds=6) as brief:
-        token = type(cloud.keystone)(
-            root=brief, folder=cloud.keystone.folder, admin=cloud.keystone.admin
-        ).token("alice", PASSWORD, "red")
-    assert cloud.status(token) == 200
+    for seconds in (5, 20, 60):
+        with running(cloud.keystone.folder, seconds=seconds) as root:
+            brief = replace(cloud.keystone, root=root)
+            token = brief.token("alice", PASSWORD, "red")
+            believed = cloud.status(token) == 200
+        if believed:  # else, on a busy host, it had expired before it was used
+            break
+    assert believed
     refused_soon(cloud, token)
 
 

@@ -17,11 +17,12 @@ from abaca.modes import DriverMode
 from abaca.network.neutron import NeutronPlugin
 from abaca.network.neutron_config import Settings
 from abaca.network.plugin import NetworkPlugin, Reachable
+from abaca.testing.ports import free_port
 from support.fault_proxy import Fault, FaultProxy, fault_proxy
-from support.neutron.server import NeutronServer, free_port
+from support.neutron.server import NeutronServer
 from support.neutron.world import TENANT, Cloud, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 GOOD: dict[str, object] = {
     "auth_url": "https://keystone.example.org/v3",

@@ -14,11 +14,12 @@ from abaca.errors import AddressesExhausted, InvalidNetwork, NetworkUnavailable
 from abaca.modes import DriverMode
 from abaca.network.neutron import NeutronPlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
+from abaca.testing.ports import free_port
 from support.neutron.fault_proxy import Fault, FaultProxy
-from support.neutron.server import NeutronServer, free_port
+from support.neutron.server import NeutronServer
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 
-pytestmark = [pytest.mark.xdist_group("neutron"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 HTML = b"<html><body>It works!</body></html>"
 REFUSED = b'{"NeutronError": {"type": "X", "message": "no", "detail": ""}}'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from abaca.testing.ports import free_port
 from support.configuration import FLAT, NET, SINGLE, Options, configuration
 from support.databases import Databases
 from support.serving import serving
@@ -34,14 +34,6 @@ BACKENDS: dict[str, Options] = {
     "flat": FLAT,
     "sick": {**SINGLE, "fake_fail": "pools:BackendUnavailable:100000"},
 }
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)
@@ -95,7 +87,7 @@ def value(samples: dict[Any, float], metric: str, **labels: str) -> float:
 
 def until(condition: Any) -> Any:
     """What it returns, once that is true."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if found := condition():
             return found

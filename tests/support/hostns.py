@@ -29,7 +29,7 @@ class Machine:
 
     netns: str
 
-    def run(self, *argv: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    def run(self, *argv: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a program in the machine; its exit code tells how it went."""
         return subprocess.run(
             ["nsenter", f"--net=/run/netns/{self.netns}", *argv],

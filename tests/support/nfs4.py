@@ -74,7 +74,7 @@ class OpenFile:
 class Nfs4Client:
     """One connection from a network namespace to a server, as root."""
 
-    def __init__(self, namespace: str, address: str, *, timeout: float = 20) -> None:
+    def __init__(self, namespace: str, address: str, *, timeout: float = 60) -> None:
         self._socket = netns.call_inside(
             namespace, lambda: socket.create_connection((address, 2049), timeout=timeout)
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
@@ -19,7 +20,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -73,8 +74,15 @@ class DatabaseServer(ABC):
             )
 
     def kill(self) -> None:
-        """End it like a crash: no connection is closed in order."""
+        """End it like a crash, all of it: no connection is closed in order."""
+        if self._process is None:
+            return
+        # PostgreSQL's other processes would go on for a moment: while they do it can't be started.
+        self._process.send_signal(signal.SIGSTOP)
+        others = _children(self._process.pid)
         self._end(signal.SIGKILL)
+        for other in others:
+            _kill(other)
 
     def stop(self) -> None:
         """End it in order; connections are closed, not waited for."""
@@ -265,6 +273,26 @@ def serving(kind: str, parent: Path | None = None) -> Iterator[DatabaseServer]:
         yield server
     finally:
         server.close()
+
+
+def _children(process: int) -> list[int]:
+    """Descriptors of the processes that it has started and that have not ended."""
+    found = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                found.append(os.pidfd_open(int(child)))
+    return found
+
+
+def _kill(descriptor: int) -> None:
+    """The process is gone, and the descriptor closed."""
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    ended = select.poll()
+    ended.register(descriptor, select.POLLIN)
+    ended.poll(STOP_SECONDS * 1000)
+    os.close(descriptor)
 
 
 def _postgresql() -> Path:

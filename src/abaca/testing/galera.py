@@ -7,14 +7,13 @@ state from another one by rsync, one that comes back what it missed.
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from abaca.testing.databases import MariadbServer
+from abaca.testing.ports import LOOPBACK, free_ports
 
 LIBRARY = "/usr/lib/galera/libgalera_smm.so"
-LOOPBACK = "127.0.0.1"
 CACHE = "32M"
 """What each node keeps of recent changes, for those that come back."""
 
@@ -26,7 +25,7 @@ class GaleraNode(MariadbServer):
         self._cluster = cluster
         self._weight = weight
         self._others = others
-        self._ports = _free_ports(3)
+        self._ports = free_ports(3)
         super().__init__()
 
     @property
@@ -90,11 +89,3 @@ def cluster(size: int = 2) -> Iterator[list[GaleraNode]]:
             nodes.append(node)
             node.start()
         yield nodes
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

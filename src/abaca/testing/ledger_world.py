@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -144,9 +145,11 @@ def without_sync(database: Database) -> None:
 def _elsewhere(
     plugin: type[NetworkPlugin], url: str, values: Values, mode: DriverMode
 ) -> NetworkPlugin:
-    """As another process of the service has it."""
+    """As another process of the service has it; its database is closed when it goes."""
     world = LedgerWorld(database=Database(url))
-    return plugin.from_config(SECTION, values, world.host(mode))
+    made = plugin.from_config(SECTION, values, world.host(mode))
+    weakref.finalize(made, world.database.close)
+    return made
 
 
 def _subnet(net_id: str | None) -> SubnetRef:

@@ -29,7 +29,7 @@ class Machine:
         """Call the function in a thread inside; threads and programs that it starts are inside."""
         return netns.call_inside(self.name, function)
 
-    def run(self, *argv: str, timeout: float = 30) -> str:
+    def run(self, *argv: str, timeout: float = 60) -> str:
         """Run a program inside; its output, or CommandFailed."""
         return run("nsenter", f"--net={netns.path(self.name)}", "--", *argv, timeout=timeout)
 

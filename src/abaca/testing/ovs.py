@@ -13,7 +13,7 @@ from pathlib import Path
 
 from abaca.errors import LinuxError
 from abaca.linux.command import find, process_identity, run, start_daemon, stop_process
-from abaca.testing.wait import until
+from abaca.testing.wait import listens, until
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 
@@ -26,7 +26,8 @@ class Switch:
 
     def vsctl(self, *arguments: str) -> str:
         """Run ovs-vsctl on it."""
-        return run("ovs-vsctl", "--timeout=10", f"--db=unix:{self.socket}", *arguments)
+        connection = f"--db=unix:{self.socket}"
+        return run("ovs-vsctl", "--timeout=60", connection, *arguments, timeout=70)
 
     def add_bridge(self, name: str, *ports: str) -> None:
         """A bridge in user space, with these links as trunk ports."""
@@ -65,7 +66,7 @@ def open_vswitch(namespace: str, folder: Path) -> Iterator[Switch]:
             log = folder / f"{argv[0]}.log"
             pid = start_daemon(argv, netns=namespace, log=log, env=environment)
             started.append(process_identity(pid))
-            until(socket.is_socket, "the Open vSwitch database listens")
+            until(lambda: listens(socket), "the Open vSwitch database listens")
             if argv[0] == "ovsdb-server":
                 switch.vsctl("--no-wait", "init")
         yield switch

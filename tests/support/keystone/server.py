@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -20,6 +19,7 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
+from abaca.testing.ports import free_port
 from support.cached_venv import cache_root, digest, locked
 from support.keystone.install import HERE, keystone_venv
 
@@ -122,9 +122,7 @@ def keystone_server(folder: Path) -> Iterator[KeystoneServer]:
 def running(folder: Path, *, seconds: int) -> Iterator[str]:
     """A process on that database and those keys, whose tokens last so long; its root URL."""
     venv = keystone_venv()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     conf = folder / f"keystone-{port}.conf"
     conf.write_text(CONF.format(folder=folder, seconds=seconds))
     with (folder / "keystone.out").open("ab") as out:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from abaca.linux.command import process_identity, run, start_daemon, stop_process
 from abaca.testing.ovs import Switch
-from abaca.testing.wait import until
+from abaca.testing.wait import listens, until
 from support.cached_venv import cache_root, locked
 from support.neutron.server import AGENT_HOST, Flavour
 
@@ -89,7 +89,7 @@ def ovn(namespace: str, folder: Path, switch: Switch, mappings: str) -> Iterator
             run("ovsdb-tool", "create", str(file), str(schema), env=environment)
             control = f"--unixctl={folder}/{name}.ctl"
             start(name, "ovsdb-server", str(file), f"--remote=punix:{socket}", control)
-            until(socket.is_socket, f"OVN's database {name} listens")
+            until(lambda at=socket: listens(at), f"OVN's database {name} listens")
             program = root / f"usr/bin/ovn-{name}ctl"
             run(str(program), f"--db=unix:{socket}", "init", env=environment)
         databases = (f"--ovnnb-db=unix:{folder}/nb.sock", f"--ovnsb-db=unix:{folder}/sb.sock")

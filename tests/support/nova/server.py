@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from abaca.testing.ports import free_port
 from support.cached_venv import cache_root, digest, locked
 from support.nova.install import HERE, nova_venv
 
@@ -101,9 +101,7 @@ def nova_server(folder: Path, extra: str = "") -> Iterator[NovaServer]:
     template = _template(venv)
     database = folder / "nova.sqlite"
     shutil.copyfile(template, database)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     conf = _conf(folder, venv, port, extra)
     argv = [str(venv / "bin/python"), str(venv / "bin/nova-api-os-compute")]
     with (folder / "nova.out").open("wb") as out:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -79,8 +80,11 @@ def plugin_on(
 
 
 def in_process(url: str, values: Mapping[str, object], mode: DriverMode) -> NovaPlugin:
-    """As another process of the service has it."""
-    return plugin_on(Database(url), values, mode)
+    """As another process of the service has it; its database is closed when it goes."""
+    database = Database(url)
+    made = plugin_on(database, values, mode)
+    weakref.finalize(made, database.close)
+    return made
 
 
 def left_in(nova: NovaServer, database: Database) -> list[str]:
