@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ pytestmark = [
 ]
 
 BULK_BYTES = 400 << 20
+UNDER_WAY_BYTES = 20 << 20
 V3 = "version=3&nfsport=2049&mountport=20048"
 
 
@@ -38,6 +38,11 @@ def _copy(site: Any, export: str, source: Path) -> subprocess.Popen[str]:
     url = f"nfs://{address}{path}/bulk?{V3}"
     argv = ["nsenter", f"--net=/run/netns/{site.alice.netns}", "nfs-cp", str(source), url]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def _read(process: subprocess.Popen[str]) -> int:
+    """How many bytes it has read."""
+    return int(Path(f"/proc/{process.pid}/io").read_text().split()[1])
 
 
 def _checksum(site: Any, export: str) -> str:
@@ -67,12 +72,13 @@ def test_a_copy_runs_across_kill_and_restart_of_the_manager(site: Any, tmp_path:
             file.write(secrets.token_bytes(1 << 20))
     copy = _copy(site, export, source)
     try:
-        time.sleep(0.3)
-        assert copy.poll() is None, f"the copy is over too soon: {copy.stdout}"
-        site.service.kill()
+        site.until(lambda: _read(copy) > UNDER_WAY_BYTES, "the copy is under way")
+        copy.send_signal(signal.SIGSTOP)
         assert copy.poll() is None, "the copy was over before the service was killed"
+        site.service.kill()
+        copy.send_signal(signal.SIGCONT)
         site.service.start()
-        said, _ = copy.communicate(timeout=120)
+        said, _ = copy.communicate(timeout=200)
     finally:
         copy.kill()
         copy.wait()

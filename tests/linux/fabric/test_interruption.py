@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -137,13 +138,15 @@ def test_this_process_keeps_nothing(stage: Stage, site: Site) -> None:
         site.detach(server)
         site.detach(server, "eth1")
 
-    def held() -> tuple[int, int, str]:
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), children
+    def held() -> tuple[int, int, int]:
+        gc.collect()
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count(), len(children)
 
     cycle()
     before = held()
     for _ in range(3):
         cycle()
-    assert held() == before
+    # What tests before this one have left may go meanwhile.
+    assert all(now <= then for now, then in zip(held(), before, strict=True))
     assert not list(Path("/run/lock").glob(f"*{site.deployment}*"))

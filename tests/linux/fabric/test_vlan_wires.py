@@ -102,7 +102,7 @@ def test_the_trunk_shows_the_tag(stage: Stage, site: Site, trunk: Machine) -> No
         listener.bind(("uplink", 0))
         # Tags are taken out of the frame by the kernel, and told beside it.
         listener.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA
-        listener.settimeout(0.5)
+        listener.settimeout(20)
         return listener
 
     one = stage.machine()
@@ -118,6 +118,8 @@ def test_the_trunk_shows_the_tag(stage: Stage, site: Site, trunk: Machine) -> No
             if frame[12:14] == b"\x81\x00":
                 tags.add(int.from_bytes(frame[14:16], "big") & 0xFFF)
             tags |= {int.from_bytes(data[16:18], "little") & 0xFFF for _, _, data in auxiliary}
+            if tags - {0}:
+                listener.settimeout(0.5)
     assert tags - {0} == {103}
 
 

@@ -105,7 +105,7 @@ def test_the_largest_packet_passes(stage: Stage, sites: tuple[Site, Site]) -> No
     one, two = stage.machine(), stage.machine()
     sites[0].attach(one, vxlan(5, mtu=1500), "10.8.0.5/24")
     sites[1].attach(two, vxlan(5, mtu=1500), "10.8.0.6/24")
-    assert one.run("ping", "-n", "-q", "-c1", "-W1", "-Mdo", "-s1472", "10.8.0.6")
+    assert one.run("ping", "-n", "-q", "-c1", "-W10", "-Mdo", "-s1472", "10.8.0.6")
 
 
 def test_a_wire_larger_than_the_underlay_is_refused(stage: Stage, sites: tuple[Site, Site]) -> None:
