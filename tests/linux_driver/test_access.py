@@ -82,14 +82,14 @@ def test_another_machine_copies_on_while_one_loses_the_same_share(made_host: Hos
         file = victim.open(f"/shares/{made.share.id}", "f", create=True)
         assert victim.write(file.handle, b"x", stateid=file.stateid) == 1
         copying = threads.submit(copy)
-        assert under_way.wait(20)
+        assert under_way.wait(60)
         made.driver.apply_access(made.share, [theirs])
         denied.set()
         with pytest.raises(NfsError):
             victim.write(file.handle, b"y", stateid=file.stateid)
         with pytest.raises(NfsError):
             victim.handle(f"/shares/{made.share.id}")
-        blocks = copying.result(60)
+        blocks = copying.result(120)
     assert blocks >= 10
     with Nfs4Client(beside.netns, "10.9.0.1") as client:
         handle = client.handle(f"/shares/{made.share.id}/copy")

@@ -74,7 +74,7 @@ def test_an_image_that_could_not_grow(small: Backend) -> None:
 
 def _fill(mount: Path) -> None:
     """Write until the file system takes no more."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not os.statvfs(mount).f_flag & os.ST_RDONLY:
         assert time.monotonic() < deadline
         with suppress(OSError), (mount / "filler").open("ab") as file:

@@ -36,7 +36,7 @@ sys.exit(main())
 """As pip makes it."""
 API = "http://127.0.0.1:8786"
 PASSWORD = "of-a-throw-away-user"
-SECONDS = 30
+SECONDS = 60
 
 
 @pytest.fixture

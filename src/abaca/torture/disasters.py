@@ -95,18 +95,22 @@ def clock_back(site: Site, ask: Ask) -> None:
 
 def _clock(site: Site, ask: Ask, seconds: float) -> None:
     ask()
-    (site.folder / CLOCK).write_text(str(seconds))
-    clock.jump(seconds)
-    for process in site.processes:
-        os.kill(process, signal.SIGUSR1)
+    _set_clock(site, seconds)
     try:
         site.settle()
     finally:
         # The next one comes from there, so that the clock never goes back further than it did.
-        (site.folder / CLOCK).write_text("0")
-        clock.jump(0)
-        for process in site.processes:
-            os.kill(process, signal.SIGUSR1)
+        _set_clock(site, 0)
+
+
+def _set_clock(site: Site, seconds: float) -> None:
+    """For every manager; one that is told late still finds a whole number."""
+    beside = site.folder / f"{CLOCK}.new"
+    beside.write_text(str(seconds))
+    beside.replace(site.folder / CLOCK)
+    clock.jump(seconds)
+    for process in site.processes:
+        os.kill(process, signal.SIGUSR1)
 
 
 def locked(site: Site, ask: Ask) -> None:

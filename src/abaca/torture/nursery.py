@@ -85,7 +85,9 @@ def main() -> None:
         process = os.fork()
         if process == 0:
             serve(birth)
-        started = [*_alive(started), os.pidfd_open(process)]
+        started = _alive(started)
+        with suppress(ProcessLookupError):  # it may have died already
+            started.append(os.pidfd_open(process))
         sys.stdout.write(f"{process}\n")
         sys.stdout.flush()
     for handle in _alive(started):

@@ -92,7 +92,7 @@ class Site:
     settings: tuple[Setting, ...]
     configure: Callable[[Mapping[str, str]], str]
     """The configuration file's text, with these options of the backends instead."""
-    patience: float = 20.0
+    patience: float = 60.0
     """Seconds after which what has not ended is stuck."""
     lease_seconds: float = 5.0
     processes: list[int] = field(default_factory=list)

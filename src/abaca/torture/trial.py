@@ -18,7 +18,7 @@ from abaca.torture.site import DISARMED, Setting, Site, Wrong
 
 PROJECT, KEEPER = "tenant", "keeper"
 PROJECTS = [PROJECT, KEEPER, "heir"]
-CENSUS_SECONDS = 3.0
+CENSUS_SECONDS = 30.0
 """For so long what was killed may take to be gone."""
 STOP_TRIES = 50
 SAME_POINT = 3
@@ -134,7 +134,7 @@ class Trials:
 
     def _sleep(self, sleepers: list[int], bench: Bench, operation: Operation) -> bool:
         """Until both sleep or all is done; then another manager goes on. True if they slept."""
-        deadline = time.monotonic() + self.site.lease_seconds + 2
+        deadline = time.monotonic() + self.site.patience
         while not any(paused(item) for item in sleepers):
             if not self.site.unsettled() or time.monotonic() > deadline:
                 return False
