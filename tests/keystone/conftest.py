@@ -1,4 +1,8 @@
-"""A real Keystone per worker, an Abaca that believes it, and a real nova and Neutron that do."""
+"""A real Keystone per worker, an Abaca that believes it, and a real nova and Neutron that do.
+
+A module that has more to do with Abaca's database than that uses ``databases``: it is run on
+each kind.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from support.configuration import text_of
+from support.databases import Databases
 from support.keystone.cloud import Cloud, authtoken, cloud_of
 from support.keystone.server import keystone_server, running
 from support.neutron.server import Flavour, NeutronServer
@@ -16,10 +21,18 @@ NO_ROUTERS = "segments"
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
     """Started once."""
+    # Were it an argument, every module would be run on each kind of database.
+    databases: Databases = request.getfixturevalue("databases")
     folder = tmp_path_factory.mktemp("cloud")
-    with keystone_server(folder) as keystone, cloud_of(keystone, folder) as found:
+    with (
+        keystone_server(folder) as keystone,
+        databases.stored() as stored,
+        cloud_of(keystone, folder, stored) as found,
+    ):
         yield found
 
 

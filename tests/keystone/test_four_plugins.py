@@ -94,7 +94,13 @@ def networks(keystone: str) -> dict[str, Options]:
 
 
 @pytest.fixture
-def site(cloud: Cloud, neutron: NeutronServer, nova: NovaServer, tmp_path: Path) -> Iterator[Site]:
+def site(
+    cloud: Cloud,
+    neutron: NeutronServer,
+    nova: NovaServer,
+    tmp_path: Path,
+    stored: Mapping[str, Options],
+) -> Iterator[Site]:
     """Running, with bob's network for all servers of one backend, and a type per backend."""
     project = nova.sql("SELECT project_id FROM networks WHERE uuid = ?", VLAN)[0][0]
     nova.sql("UPDATE networks SET project_id = ? WHERE uuid = ?", cloud.projects["red"], VLAN)
@@ -104,6 +110,7 @@ def site(cloud: Cloud, neutron: NeutronServer, nova: NovaServer, tmp_path: Path)
         DEFAULT=DEFAULT,
         keystone_authtoken=authtoken(cloud.keystone.url),
         **networks(cloud.keystone.url),
+        **stored,
     )
     made = Site(cloud=cloud, url="", neutron_url=neutron.url)
     made.network("bob", "four-lab", CIDRS["lab"])

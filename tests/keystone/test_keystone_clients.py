@@ -14,6 +14,7 @@ from support.keystone.cloud import PASSWORD, TYPES, Cloud
 from support.keystone.server import REGION
 
 pytestmark = [
+    pytest.mark.usefixtures("databases"),
     pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
 ]
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from abaca.db.database import Database
 from abaca.errors import NetworkUnavailable
@@ -17,16 +14,6 @@ from abaca.network.plugin import Claim, Label, SubnetRef
 from support.keystone.cloud import Cloud, credentials
 from support.nova.server import VLAN, NovaServer
 from support.nova.world import left_in, plugin_on
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty database that does not wait for the disk."""
-    made = Database(f"sqlite:///{tmp_path}/abaca.db")
-    event.listen(made.engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA synchronous = OFF"))
-    made.create_schema()
-    yield made
-    made.close()
 
 
 def section(cloud: Cloud, **others: object) -> dict[str, object]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -93,28 +91,22 @@ class Site:
         return {str(item.address): item.who for item in found}
 
 
-@contextmanager
-def site(host: Host, values: dict[str, object]) -> Iterator[Site]:
+def site(host: Host, database: Database, values: dict[str, object]) -> Site:
     """A site with this network section."""
-    database = Database(f"sqlite:///{host.folder}/abaca.db")
-    try:
-        database.create_schema()
-        driver = flat(host).driver()
-        driver.start()
-        assert isinstance(driver, HasFabric)
-        assert StandalonePlugin.faults("flat1", values, DriverMode.FLAT) == []
-        lent = PluginHost(
-            name="host",
-            mode=DriverMode.FLAT,
-            ledger=DatabaseLedger(database),
-            registry=DatabaseRegistry(database),
-            fabric=driver.fabric,
-        )
-        plugin = StandalonePlugin.from_config("flat1", values, lent)
-        server = Server(id=share_server(database), project_id="project1")
-        yield Site(host, driver, plugin, database, server)
-    finally:
-        database.close()
+    driver = flat(host).driver()
+    driver.start()
+    assert isinstance(driver, HasFabric)
+    assert StandalonePlugin.faults("flat1", values, DriverMode.FLAT) == []
+    lent = PluginHost(
+        name="host",
+        mode=DriverMode.FLAT,
+        ledger=DatabaseLedger(database),
+        registry=DatabaseRegistry(database),
+        fabric=driver.fabric,
+    )
+    plugin = StandalonePlugin.from_config("flat1", values, lent)
+    server = Server(id=share_server(database), project_id="project1")
+    return Site(host, driver, plugin, database, server)
 
 
 def mac(machine: Machine) -> str:
@@ -136,48 +128,48 @@ def serves(machine: Machine, locations: list[str]) -> bool:
     return True
 
 
-def test_addresses_of_others_are_left_to_them(made_host: Host) -> None:
+def test_addresses_of_others_are_left_to_them(made_host: Host, database: Database) -> None:
     """A printer and the host itself keep theirs; the server serves NFS beside them, untroubled."""
-    with site(made_host, {**IPV4, **IPV6, **PROBING}) as there:
-        printer = there.neighbour("printer", "10.9.0.10/24", "fd09::10/64")
-        client = there.neighbour("client", "10.9.0.100/24", "fd09::100/64")
-        made_host.ip("addr", "add", "10.9.0.11/24", "dev", "br-flat")
-        locations = there.share()
-        assert [item.rpartition(":/")[0] for item in locations] == ["10.9.0.12", "[fd09::11]"]
-        told = {
-            "10.9.0.10": mac(printer),
-            "10.9.0.11": "this host (br-flat)",
-            "fd09::10": mac(printer),
-        }
-        assert there.aside() == told
-        assert serves(client, locations)
-        assert there.share() == locations
-        there.plugin.allocate(
-            flat_subnet("flat1"),
-            [item.claim for item in there.helper.obtain(flat_subnet("flat1"), 1)],
-            host="host",
-        )
-        assert there.aside() == told
+    there = site(made_host, database, {**IPV4, **IPV6, **PROBING})
+    printer = there.neighbour("printer", "10.9.0.10/24", "fd09::10/64")
+    client = there.neighbour("client", "10.9.0.100/24", "fd09::100/64")
+    made_host.ip("addr", "add", "10.9.0.11/24", "dev", "br-flat")
+    locations = there.share()
+    assert [item.rpartition(":/")[0] for item in locations] == ["10.9.0.12", "[fd09::11]"]
+    told = {
+        "10.9.0.10": mac(printer),
+        "10.9.0.11": "this host (br-flat)",
+        "fd09::10": mac(printer),
+    }
+    assert there.aside() == told
+    assert serves(client, locations)
+    assert there.share() == locations
+    there.plugin.allocate(
+        flat_subnet("flat1"),
+        [item.claim for item in there.helper.obtain(flat_subnet("flat1"), 1)],
+        host="host",
+    )
+    assert there.aside() == told
 
 
-def test_an_address_comes_back_when_its_user_goes(made_host: Host) -> None:
+def test_an_address_comes_back_when_its_user_goes(made_host: Host, database: Database) -> None:
     """Put aside while somebody answers, free when nobody does; and nothing is given blindly."""
-    with site(made_host, {**IPV4, **PROBING, "probe_again_seconds": 0}) as there:
-        there.neighbour("printer", "10.9.0.10/24")
-        there.neighbour("phone", "10.9.0.11/24")
-        (given,) = there.helper.addresses()
-        assert str(given.address) == "10.9.0.12"
-        made_host.ip("link", "set", "phone", "down")
-        with there.database.write() as tx:
-            past = datetime.now(UTC) - timedelta(hours=1)
-            aside = tables.addresses.c.reason.is_not(None)
-            tx.execute(update(tables.addresses).where(aside).values(taken_at=past))
-        made_host.inside(there.plugin.look_again)
-        assert list(there.aside()) == ["10.9.0.10"]
-        made_host.ip("link", "set", "br-flat", "down")
-        there.server = Server(id=share_server(there.database), project_id="project1")
-        with pytest.raises(NetworkUnavailable, match="ip link set br-flat up"):
-            there.helper.addresses()
+    there = site(made_host, database, {**IPV4, **PROBING, "probe_again_seconds": 0})
+    there.neighbour("printer", "10.9.0.10/24")
+    there.neighbour("phone", "10.9.0.11/24")
+    (given,) = there.helper.addresses()
+    assert str(given.address) == "10.9.0.12"
+    made_host.ip("link", "set", "phone", "down")
+    with there.database.write() as tx:
+        past = datetime.now(UTC) - timedelta(hours=1)
+        aside = tables.addresses.c.reason.is_not(None)
+        tx.execute(update(tables.addresses).where(aside).values(taken_at=past))
+    made_host.inside(there.plugin.look_again)
+    assert list(there.aside()) == ["10.9.0.10"]
+    made_host.ip("link", "set", "br-flat", "down")
+    there.server = Server(id=share_server(there.database), project_id="project1")
+    with pytest.raises(NetworkUnavailable, match="ip link set br-flat up"):
+        there.helper.addresses()
 
 
 def routes(server: Server, host: Host) -> set[tuple[str, str]]:
@@ -195,33 +187,33 @@ def routes(server: Server, host: Host) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("values", [IPV4, IPV6], ids=["ipv4", "ipv6"])
-def test_no_gateway(made_host: Host, values: dict[str, object]) -> None:
+def test_no_gateway(made_host: Host, database: Database, values: dict[str, object]) -> None:
     """Without a gateway a server has no default route, and serves its own network."""
-    with site(made_host, {**values}) as there:
-        client = there.neighbour("client", "10.9.0.100/24", "fd09::100/64")
-        locations = there.share()
-        assert serves(client, locations)
-        assert routes(there.server, made_host) == set()
+    there = site(made_host, database, {**values})
+    client = there.neighbour("client", "10.9.0.100/24", "fd09::100/64")
+    locations = there.share()
+    assert serves(client, locations)
+    assert routes(there.server, made_host) == set()
 
 
-def test_routes_without_a_gateway(made_host: Host) -> None:
+def test_routes_without_a_gateway(made_host: Host, database: Database) -> None:
     """Clients behind the routers named are served, in both IP versions; nobody else elsewhere."""
     wanted = ["192.168.7.0/24 via 10.9.0.2", "fd07::/64 via fd09::2"]
-    with site(made_host, {**IPV4, **IPV6, "routes": wanted}) as there:
-        near = there.neighbour("near", "10.9.0.100/24", "fd09::100/64")
-        router = there.neighbour("router", "10.9.0.2/24", "fd09::2/64")
-        far = behind(there, router, "far", 7)
-        farther = behind(there, router, "farther", 8)
-        locations = there.share()
-        assert serves(near, locations)
-        assert serves(far, locations)
-        assert routes(there.server, made_host) == {
-            ("192.168.7.0/24", "10.9.0.2"),
-            ("fd07::/64", "fd09::2"),
-        }
-        assert far.run("ping", "-nqc1", "-W2", "10.9.0.10").returncode == 0
-        assert farther.run("ping", "-nqc1", "-W1", "10.9.0.2").returncode == 0
-        assert farther.run("ping", "-nqc1", "-W1", "10.9.0.10").returncode != 0
+    there = site(made_host, database, {**IPV4, **IPV6, "routes": wanted})
+    near = there.neighbour("near", "10.9.0.100/24", "fd09::100/64")
+    router = there.neighbour("router", "10.9.0.2/24", "fd09::2/64")
+    far = behind(there, router, "far", 7)
+    farther = behind(there, router, "farther", 8)
+    locations = there.share()
+    assert serves(near, locations)
+    assert serves(far, locations)
+    assert routes(there.server, made_host) == {
+        ("192.168.7.0/24", "10.9.0.2"),
+        ("fd07::/64", "fd09::2"),
+    }
+    assert far.run("ping", "-nqc1", "-W2", "10.9.0.10").returncode == 0
+    assert farther.run("ping", "-nqc1", "-W1", "10.9.0.2").returncode == 0
+    assert farther.run("ping", "-nqc1", "-W1", "10.9.0.10").returncode != 0
 
 
 def behind(there: Site, router: Machine, name: str, number: int) -> Machine:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from abaca.db.database import Database
 from support.neutron.server import Flavour, NeutronServer
 from support.neutron.world import Cloud
 
@@ -48,12 +46,3 @@ def bare_neutron(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NeutronSe
 def other_cloud(bare_neutron: NeutronServer) -> Cloud:
     """The hands there."""
     return Cloud(bare_neutron.url)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty one of Abaca's."""
-    made = Database(f"sqlite:///{tmp_path}/abaca.db")
-    made.create_schema()
-    yield made
-    made.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -21,6 +21,7 @@ from abaca.service.managers import make_backends
 from abaca.service.state import open_database
 from abaca.states import ShareStatus
 from abaca.testing.wait import until
+from support.configuration import Options, text_of
 from support.control_plane import Api
 from support.neutron.world import Cloud, values
 
@@ -87,14 +88,14 @@ class Scene:
 
 
 @pytest.fixture
-def scene(cloud: Cloud, tmp_path: Path) -> Iterator[Scene]:
+def scene(cloud: Cloud, tmp_path: Path, stored: Mapping[str, Options]) -> Iterator[Scene]:
     """Nothing runs yet."""
     sections = {
         name: values(cloud.url, network=cloud.network(cidr)["id"], owner_tag=f"tag-{tmp_path.name}")
         for name, cidr in CIDRS.items()
     }
     file = tmp_path / "first.conf"
-    file.write_text(f"[DEFAULT]\nstate_path = {tmp_path}/state\n")
+    file.write_text(text_of({"DEFAULT": {"state_path": tmp_path / "state"}, **stored}))
     db = open_database(load((file,), (), need_backends=False).service)
     yield Scene(cloud=cloud, folder=tmp_path, sections=sections, api=Api(db))
     db.close()

@@ -20,6 +20,7 @@ from abaca.modes import DriverMode
 from abaca.network.neutron import NeutronPlugin
 from abaca.network.plugin import Claim, Label, SubnetRef
 from abaca.testing.wait import until
+from support.configuration import Options, text_of
 from support.deployment import ask
 from support.fault_proxy import DOWN, FaultProxy, fault_proxy
 from support.neutron.world import TENANT, Cloud, plugin_on, values
@@ -195,13 +196,15 @@ class Service:
 
 
 @pytest.fixture
-def service(twins: tuple[Cloud, Cloud], tag: str, tmp_path: Path) -> Iterator[Service]:
+def service(
+    twins: tuple[Cloud, Cloud], tag: str, tmp_path: Path, stored: Mapping[str, Options]
+) -> Iterator[Service]:
     """Running, with a share type for both."""
     clouds = dict(zip(ZONES, twins, strict=True))
     with fault_proxy(clouds["there"].url) as proxy:
         urls = {"here": clouds["here"].url, "there": proxy.url}
         sections = {zone: values(urls[zone], owner_tag=tag) for zone in ZONES}
-        text = CONFIG.format(folder=tmp_path, project=TENANT)
+        text = CONFIG.format(folder=tmp_path, project=TENANT) + text_of(stored)
         for zone, section in sections.items():
             text += BACKEND.format(zone=zone)
             text += "".join(f"{name} = {value}\n" for name, value in section.items())

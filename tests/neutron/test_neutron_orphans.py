@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from abaca.network.plugin import Claim, Label, SubnetRef
 from abaca.service.managers import make_backends
 from abaca.service.state import open_database
 from abaca.testing.wait import until
+from support.configuration import Options, text_of
 from support.neutron.world import TENANT, Cloud, plugin_on, values
 
 pytestmark = pytest.mark.timeout(300)
@@ -40,7 +41,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(cloud: Cloud, tmp_path: Path) -> Iterator[Scene]:
+def scene(cloud: Cloud, tmp_path: Path, stored: Mapping[str, Options]) -> Iterator[Scene]:
     """As a crash long ago left it."""
     network = cloud.network("10.62.0.0/24")
     section = values(cloud.url, network=network["id"])
@@ -52,8 +53,7 @@ def scene(cloud: Cloud, tmp_path: Path) -> Iterator[Scene]:
     file.write_text(
         f"[DEFAULT]\nhost = n1\nstate_path = {tmp_path}/state\nenabled_share_backends = one\n"
         "[one]\nshare_driver = fake\ndriver_mode = flat_multi_svm\nnetwork_config_group = net\n"
-        "[net]\nnetwork_plugin = neutron\n"
-        + "".join(f"{name} = {value}\n" for name, value in section.items())
+        + text_of({"net": {"network_plugin": "neutron", **section}, **stored})
     )
     time.sleep(1.1)  # Neutron's times are in whole seconds
     db = open_database(load((file,), ()).service)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -126,10 +125,8 @@ def test_calls_do_not_grow(cloud: Cloud):
     assert counts[0] == counts[1] <= 4
 
 
-def test_same_results_as_standalone(cloud: Cloud, tmp_path: Path):
+def test_same_results_as_standalone(cloud: Cloud, database: Database):
     """The two flat networks of the sample, in Neutron and in sections: drivers see the same."""
-    database = Database(f"sqlite:///{tmp_path}/abaca.db")
-    database.create_schema()
     for number in (10, 20):
         cidr = f"10.{number}.0.0/24"
         pools = [{"start": f"10.{number}.0.10", "end": f"10.{number}.0.199"}]
@@ -164,4 +161,3 @@ def test_same_results_as_standalone(cloud: Cloud, tmp_path: Path):
             seen.append((helper.subnets, [item.subnet for item in given]))
             helper.release_all()
         assert seen[0] == seen[1]
-    database.close()

@@ -1,14 +1,11 @@
-"""A real nova per worker, as it was made for each test; and a database of Abaca's."""
+"""A real nova per worker, as it was made for each test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
-from abaca.db.database import Database
 from abaca.modes import DriverMode
 from abaca.network.nova_api import NovaApi
 from abaca.network.nova_config import Settings
@@ -38,13 +35,3 @@ def proxy(nova: NovaServer) -> Iterator[FaultProxy]:
     """Between the plugin and nova."""
     with fault_proxy(nova.url) as found:
         yield found
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty database that does not wait for the disk."""
-    made = Database(f"sqlite:///{tmp_path}/abaca.db")
-    event.listen(made.engine, "connect", lambda dbapi, _: dbapi.execute("PRAGMA synchronous = OFF"))
-    made.create_schema()
-    yield made
-    made.close()

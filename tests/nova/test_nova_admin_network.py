@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import ip_address, summarize_address_range
@@ -19,6 +19,7 @@ from abaca.identity.accounts import Accounts
 from abaca.identity.passwords import Hasher
 from abaca.service.state import open_database
 from abaca.testing.wait import until
+from support.configuration import Options, text_of
 from support.nova.server import ADMIN, NovaServer
 from support.serving import serving
 
@@ -80,10 +81,13 @@ class Person:
 
 
 @pytest.fixture
-def people(nova: NovaServer, tmp_path: Path) -> Iterator[tuple[Person, Person]]:
+def people(
+    nova: NovaServer, tmp_path: Path, stored: Mapping[str, Options]
+) -> Iterator[tuple[Person, Person]]:
     """The administrator, and alice, of an Abaca that runs."""
     file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path, token=ADMIN, nova=nova.url))
+    text = CONFIG.format(folder=tmp_path, token=ADMIN, nova=nova.url)
+    file.write_text(text + text_of(stored))
     with closing(open_database(load((file,), ()).service)) as db:
         accounts = Accounts(db, Hasher())
         accounts.bootstrap(PASSWORD)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ from abaca.config import load
 from abaca.modes import DriverMode
 from abaca.network.plugin import Claim, Label, SubnetRef
 from abaca.service.state import open_database
+from support.configuration import Options, text_of
 from support.nova.server import FLAT, PROJECT, NovaServer
 from support.nova.world import access, left_in, plugin_on
 
@@ -26,15 +28,14 @@ def orphans(file: Path, *options: str) -> list[dict[str, str]]:
     return found
 
 
-def test_the_command(nova: NovaServer, tmp_path: Path) -> None:
+def test_the_command(nova: NovaServer, tmp_path: Path, stored: Mapping[str, Options]) -> None:
     """Listing changes nothing, the young is passed over, --repair frees it in nova and ledger."""
     section = access(nova.url, network=FLAT)
     file = tmp_path / "abaca.conf"
     file.write_text(
         f"[DEFAULT]\nhost = n1\nstate_path = {tmp_path}/state\nenabled_share_backends = one\n"
         "[one]\nshare_driver = fake\ndriver_mode = flat_multi_svm\nnetwork_config_group = net\n"
-        "[net]\nnetwork_plugin = nova\n"
-        + "".join(f"{name} = {value}\n" for name, value in section.items())
+        + text_of({"net": {"network_plugin": "nova", **section}, **stored})
     )
     db = open_database(load((file,), ()).service)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
+from support.configuration import Options, text_of
 from support.nova.server import ADMIN, VLAN, NovaServer
 from support.serving import serving
 
@@ -44,11 +45,14 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.3)
 
 
-def test_a_share_on_a_vlan_of_nova(nova: NovaServer, tmp_path: Path) -> None:
+def test_a_share_on_a_vlan_of_nova(
+    nova: NovaServer, tmp_path: Path, stored: Mapping[str, Options]
+) -> None:
     """A share network made at 2.25 names it; the server is on it; with the server all is gone."""
     nova.sql("UPDATE networks SET project_id = NULL WHERE uuid = ?", VLAN)
     file = tmp_path / "abaca.conf"
-    file.write_text(CONFIG.format(folder=tmp_path, token=ADMIN, nova=nova.url))
+    text = CONFIG.format(folder=tmp_path, token=ADMIN, nova=nova.url)
+    file.write_text(text + text_of(stored))
     with serving(file, tmp_path / "abaca.log") as (url, password):
         login = Password(
             f"{url}/identity/v3",

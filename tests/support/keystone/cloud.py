@@ -19,7 +19,7 @@ from typing import Any
 from keystoneauth1.session import Session
 
 from support.command import BIN
-from support.configuration import SINGLE, configuration
+from support.configuration import SINGLE, Options, configuration
 from support.fault_proxy import FaultProxy, fault_proxy
 from support.keystone.server import ADMIN_PASSWORD, REGION, KeystoneServer, login
 from support.serving import serving
@@ -158,7 +158,9 @@ def people(keystone: KeystoneServer) -> dict[str, str]:
 
 
 @contextmanager
-def cloud_of(keystone: KeystoneServer, folder: Path) -> Iterator[Cloud]:
+def cloud_of(
+    keystone: KeystoneServer, folder: Path, stored: Mapping[str, Options]
+) -> Iterator[Cloud]:
     """`abaca serve` with Keystone's tokens, listed in the catalog; ended after the tests."""
     projects = people(keystone)
     with fault_proxy(keystone.url) as proxy:
@@ -169,6 +171,7 @@ def cloud_of(keystone: KeystoneServer, folder: Path) -> Iterator[Cloud]:
             {"site": SINGLE},
             DEFAULT={"auth_strategy": "keystone", "report_seconds": 1},
             keystone_authtoken={**authtoken(proxy.url), "service_token_roles_required": True},
+            **stored,
         )
         with serving(file, folder / "abaca.log") as (url, _):
             for kind in TYPES:
