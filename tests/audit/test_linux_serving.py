@@ -14,6 +14,7 @@ from abaca.linux.bus import Bus
 from abaca.linux.command import run, stop_process
 from abaca.linux.ganesha import Client, Export, Ganesha, GaneshaOptions
 from abaca.linux.image import Image
+from abaca.linux.survey import port_alias
 from support.hostns import Host
 from support.linux_scene import Scene, discard, flat, managed, odd, scene, single
 
@@ -171,3 +172,21 @@ def test_loop_devices_that_nothing_is_mounted_from(made_host: Host) -> None:
     run("losetup", "--detach", device)
     assert odd(made) == {}
     assert netns.exists(made_host.servers()[0])
+
+
+def test_a_port_of_nobody_on_an_administrators_bridge(made_host: Host) -> None:
+    """One plugged in for a server that has gone is told, and goes; the server's own stays."""
+    made = scene(flat(made_host))
+    name = links.name_for("p", "stray")
+    made_host.ip("link", "add", name, "type", "veth", "peer", "name", "other")
+    made_host.ip("link", "set", name, "master", "br-flat")
+    assert odd(made) == {}
+    gone = f"abaca-{made_host.deployment}-gone"
+    alias = port_alias(made_host.deployment, gone, "eth0")
+    made_host.ip("link", "set", name, "alias", alias)
+    item = odd(made)["link", False]
+    assert (item.name, item.of, item.holds_data) == (name, None, False)
+    assert discard(made, item)
+    assert not discard(made, item)
+    assert odd(made) == {}
+    assert serves(made, f"/shares/{made.share.id}")

@@ -17,13 +17,14 @@ from abaca.drivers.driver import (
     KnowsWires,
     Prepared,
     ServesAdmins,
+    TellsAccess,
     Transfers,
 )
 from abaca.drivers.fake import FakeDriver
 from abaca.drivers.linux import LinuxDriver
 from abaca.modes import DriverMode
 
-COMMON: set[type] = {Adopts, Inspects, ServesAdmins, Transfers}
+COMMON: set[type] = {Adopts, Inspects, ServesAdmins, TellsAccess, Transfers}
 POWERS: dict[type, set[type]] = {
     FakeDriver: COMMON,
     LinuxDriver: {*COMMON, HasFabric, KnowsWires, Prepared},

@@ -271,6 +271,17 @@ class Inspects(Protocol):
 
 
 @runtime_checkable
+class TellsAccess(Protocol):
+    """Optional: the driver says which access rules are in force (for the audit)."""
+
+    def access(self) -> Mapping[str, frozenset[AccessRule]]:
+        """The rules in force, by share ID: as in `Driver.apply_access`, where those are.
+
+        Changes nothing. Shares that are not served now are left out.
+        """
+
+
+@runtime_checkable
 class Transfers(Protocol):
     """Optional: a share without a share server can become another project's."""
 

@@ -69,6 +69,7 @@ VERBS = (
     "revert_share",
     "check_server",
     "inventory",
+    "access",
     "oddities",
     "discard",
 )
@@ -354,6 +355,12 @@ class FakeDriver:
                 shares=frozenset(self.world.shares),
                 snapshots=frozenset(self.world.snapshots),
             )
+
+    def access(self) -> dict[str, frozenset[AccessRule]]:
+        """The rules of each share that is exported."""
+        self._begin("access")
+        with self._alone():
+            return self.world.access()
 
     def oddities(self) -> list[Oddity]:
         """Parts that nobody made; shares without their server, snapshots without their share."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import msgspec
 
-from abaca.drivers.driver import Oddity
+from abaca.drivers.driver import AccessLevel, AccessRule, Oddity
 
 
 class FakeServer(msgspec.Struct):
@@ -53,6 +55,17 @@ class FakeWorld(msgspec.Struct):
             server.serving = False
         for share in self.shares.values():
             share.exported = False
+
+    def access(self) -> dict[str, frozenset[AccessRule]]:
+        """The rules in force of each share that is exported."""
+        return {
+            key: frozenset(
+                AccessRule(network=ip_network(network), level=AccessLevel(level))
+                for network, level in item.rules
+            )
+            for key, item in self.shares.items()
+            if item.exported
+        }
 
     def oddities(self) -> list[Oddity]:
         """Parts that nobody made; shares without their server, snapshots without their share."""

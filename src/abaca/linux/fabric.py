@@ -21,7 +21,7 @@ from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink,
 from abaca.linux.lock import locked
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
 from abaca.linux.source_routes import ensure_apart, ensure_source_routes
-from abaca.linux.survey import Survey, port_name
+from abaca.linux.survey import Survey, port_alias, port_name
 from abaca.linux.switches import Outlet, Switches, WireUnknown
 from abaca.linux.wire import FabricOptions, Wire
 from abaca.steps import step
@@ -147,12 +147,25 @@ class LinuxFabric:
 
     def survey(self) -> Survey:
         """What is on the wires now, to be compared with what is needed."""
-        return Survey(deployment=self._options.deployment, switches=self._switches)
+        owner = self._options.deployment
+        return Survey(deployment=owner, switches=self._switches, ovs=self._ovs)
 
     def sweep(self) -> None:
         """What was made for wires that nobody is on any more is gone."""
         with self._locked():
             self._switches.sweep()
+
+    def unplug_stray(self, port: str) -> bool:
+        """The port is gone, if it is one of `Survey.strays` or `Survey.dead_ports`; else False."""
+        with self._locked():
+            survey = self.survey()
+            if port in survey.dead_ports():
+                self._ovs.remove_port(port)
+                return True
+            if port not in survey.strays():
+                return False
+            links.inside(None, f"unplugging {port}", lambda here: links.remove(here, port))
+            return True
 
     def join_bridge(self, wire: Wire, bridge: str) -> None:
         """A cable leads from the wire into this bridge of a tenant's, in our namespace.
@@ -171,7 +184,7 @@ class LinuxFabric:
         """No cable leads from the wire into the bridge; succeeds on unknown."""
         far = self._joint(wire, None, bridge).far
         with self._locked():
-            if self._mapped:
+            if self._switches.mapped:
                 self._ovs.remove_port(far)
             for place in (None, self._switches.namespace):
                 if place is None or netns.exists(place):
@@ -236,8 +249,9 @@ class LinuxFabric:
         netns.remove_namespace(space)
         with self._locked():
             self._switches.sweep()
-            if self._mapped:
-                self._drop_dead_ports()
+            # Open vSwitch remembers ports over a reboot.
+            for port in self.survey().dead_ports():
+                self._ovs.remove_port(port)
 
     def routers(self) -> list[str]:
         """Names of the routers on this host."""
@@ -259,12 +273,14 @@ class LinuxFabric:
     def _plug(self, outlet: Outlet, space: str, wanted: _Interface) -> None:
         cable = self._cable(space, wanted)
         doing = f"plugging {space} into {outlet.wire}"
+        alias = port_alias(self._options.deployment, space, wanted.name)
 
         def connect(here: Netlink) -> None:
             if not whole:
                 links.lay_cable(here, cable, replace=wanted.ours)
             links.ensure_mtu(here, cable.near, cable.mtu)
             near = links.needed(here, cable.near)
+            links.ensure_alias(here, near, alias)
             if outlet.open_vswitch:
                 links.mute(cable.near)
                 links.set_up(here, cable.near, mac=cable.near_mac, mtu=cable.mtu)
@@ -285,7 +301,7 @@ class LinuxFabric:
     @step("fabric.unplug")
     def _unplug(self, space: str, interface: str, wire: Wire | None) -> None:
         near = self._port(space, interface)
-        if self._mapped and (wire is None or wire.network_type != "vxlan"):
+        if self._switches.mapped and (wire is None or wire.network_type != "vxlan"):
             self._ovs.remove_port(near)
         for place in (None, self._switches.namespace):
             if place is None or netns.exists(place):
@@ -350,23 +366,6 @@ class LinuxFabric:
             far_mac=links.mac_for(0xFE, *names, *parts),
             mtu=wire.mtu,
         )
-
-    def _drop_dead_ports(self) -> None:
-        """Open vSwitch remembers ports over a reboot: those without a link go."""
-
-        def names(here: Netlink) -> set[str]:
-            return {link.name for link in links.links(here)}
-
-        dead = set(self._ovs.ports())
-        if dead:
-            dead -= links.inside(None, "listing links", names)
-        for port in dead:
-            self._ovs.remove_port(port)
-
-    @property
-    def _mapped(self) -> bool:
-        """Open vSwitch may have ports of ours."""
-        return bool(self._options.bridge_mappings or self._options.vlan_mappings)
 
     def _cable(self, space: str, wanted: _Interface) -> Cable:
         return Cable(

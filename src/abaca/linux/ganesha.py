@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 
 from jeepney import DBusAddress
@@ -38,6 +38,8 @@ _PAUSE = 0.01
 _MIB = 1 << 20
 _LONGEST_PREFIX = 99
 _MOST_ADDRESSES = 256
+_WRITES = 0x40
+"""EXPORT_OPTION_WRITE_ACCESS of its nfs_exports.h, in the options of a client."""
 
 
 class Unspeakable(LinuxError):
@@ -235,6 +237,19 @@ class Ganesha:
         if not isinstance(listed, list):
             raise BusError(f"ShowExports answered {listed!r}")
         return {int(item[0]) for item in listed}
+
+    def clients(self, export_id: int) -> frozenset[Client] | None:
+        """Those of an export that is served; None if one is named otherwise than we do."""
+        listed = self.bus.call(_EXPORTS, "DisplayExport", "q", (export_id,), timeout=10)[-1]
+        if not isinstance(listed, list):
+            raise BusError(f"DisplayExport answered {listed!r}")
+        try:
+            return frozenset(
+                Client(network=ip_network(item[0]), writes=bool(item[-2] & _WRITES))
+                for item in listed
+            )
+        except (ValueError, TypeError, IndexError):
+            return None
 
     def answers(self) -> bool:
         """As `serving` is not None."""

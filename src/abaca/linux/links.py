@@ -69,6 +69,8 @@ class Link:
     mac: str
     mtu: int
     up: bool
+    alias: str = ""
+    """What whoever made it says of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,12 @@ def ensure_member(netlink: Netlink, link: Link, bridge: Link) -> None:
         netlink.link("set", index=link.index, master=bridge.index)
     if not link.up:
         netlink.link("set", index=link.index, state="up")
+
+
+def ensure_alias(netlink: Netlink, link: Link, alias: str) -> None:
+    """The link says that of itself, to whoever lists links."""
+    if link.alias != alias:
+        netlink.link("set", index=link.index, ifalias=alias)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,6 +358,7 @@ def _link(message: Any) -> Link:  # noqa: ANN401
         mac=message.get("IFLA_ADDRESS") or "",
         mtu=message.get("IFLA_MTU"),
         up=bool(message["flags"] & 1),
+        alias=message.get("IFLA_IFALIAS") or "",
     )
 
 

@@ -12,16 +12,24 @@ from dataclasses import dataclass, field
 
 from abaca.linux import links, netns
 from abaca.linux.links import Link
+from abaca.linux.ovs import OpenVSwitch
 from abaca.linux.switches import Outlet, Switches, WireUnknown
 from abaca.linux.wire import Wire
 
 _OURS = re.compile(r"ab[a-z][0-9a-f]{10}")
 """Names of `abaca.linux.links.name_for`."""
+_WORDS = 4
+"""Of `port_alias`."""
 
 
 def port_name(deployment: str, space: str, interface: str) -> str:
     """The end of an interface's cable that is on the wire."""
     return links.name_for("p", deployment, space, interface)
+
+
+def port_alias(deployment: str, space: str, interface: str) -> str:
+    """What that end says of itself: names alone do not tell whose a port is."""
+    return f"abaca {deployment} {space} {interface}"
 
 
 def full_name(space: str | None, link: str) -> str:
@@ -35,6 +43,7 @@ class Survey:
 
     deployment: str
     switches: Switches
+    ovs: OpenVSwitch
     _seen: dict[str | None, dict[str, Link]] = field(default_factory=dict)
     _outlets: dict[Wire, Outlet | None] = field(default_factory=dict)
     _needed: set[str] = field(default_factory=set)
@@ -91,6 +100,37 @@ class Survey:
                 or (link.kind == "bridge" and link.index not in used)
             )
         )
+
+    def strays(self) -> list[str]:
+        """Ports on bridges of administrators that were plugged in for a namespace of ours.
+
+        It is not there any more, or has another interface by now. Ports that do not say whose
+        they are, and those of tenants' machines, are not among them.
+        """
+        here = self._links(None)
+        bridges = {here[name].index for name in self.switches.mapped_bridges if name in here}
+        return sorted(
+            link.name for link in here.values() if link.master in bridges and self._is_stray(link)
+        )
+
+    def _is_stray(self, port: Link) -> bool:
+        said = port.alias.split(" ")
+        if port.kind != "veth" or not _OURS.fullmatch(port.name) or len(said) != _WORDS:
+            return False
+        owner, deployment, space, interface = said
+        if (owner, deployment) != ("abaca", self.deployment):
+            return False
+        if not space.startswith(f"abaca-{self.deployment}-"):
+            return False
+        far = self._links(space).get(interface)
+        return far is None or (port.peer, far.peer) != (far.index, port.index)
+
+    def dead_ports(self) -> list[str]:
+        """Ports of ours that Open vSwitch remembers, and whose links have gone."""
+        ports = self.ovs.ports() if self.switches.mapped else []
+        # A port has a link before and after: listed later, it is there.
+        there = links.inside(None, "listing links", links.links) if ports else []
+        return sorted(set(ports) - {link.name for link in there})
 
     def _outlet(self, wire: Wire) -> Outlet | None:
         if wire not in self._outlets:

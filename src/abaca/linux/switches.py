@@ -57,6 +57,16 @@ class Switches:
         self._kinds: dict[str, bool] = {}
         self.namespace = f"abaca-{options.deployment}-switch"
 
+    @property
+    def mapped(self) -> bool:
+        """True if wires come out at bridges or interfaces of an administrator's."""
+        return bool(self._options.bridge_mappings or self._options.vlan_mappings)
+
+    @property
+    def mapped_bridges(self) -> frozenset[str]:
+        """The administrator's bridges, as far as flat wires come out there."""
+        return frozenset(self._options.bridge_mappings.values())
+
     def find(self, wire: Wire) -> Outlet:
         """Where the wire comes out; WireUnknown says what to make or to write."""
         match wire.network_type:

@@ -20,11 +20,13 @@ from abaca.db.database import Database, Tx
 from abaca.db.tables import now
 from abaca.drivers.driver import Inspects, Oddity, Server
 from abaca.errors import DriverError, NetworkError
+from abaca.manager import access_audit
 from abaca.manager.backend import Backend, BackendNetwork
 from abaca.manager.comparison import Comparison, compare, networks_asked, not_asked
 from abaca.manager.options import ManagerOptions
 from abaca.manager.supervision import is_needed, look_at
 from abaca.model.finding import (
+    ACCESS_RULE,
     BACKEND,
     NETWORK,
     STRANGE_SERVER,
@@ -74,6 +76,7 @@ class AuditHandler:
         before = started_at - age
         done = list(self._repair(lease, backend, seen, found, before))
         done += self._mend(lease, backend, seen, found)
+        done += _admit(lease, backend, seen, found)
         asked = [audit.wanted_at] if repairing and audit and audit.wanted_at else []
         if seen.driver_asked and not _left(seen, done):
             for network in self._networks(backend):
@@ -225,6 +228,18 @@ class AuditHandler:
                     yield item
         except DriverError as error:
             log.warning("not_repaired", backend=backend.name, error=str(error))
+
+
+def _admit(
+    lease: Lease, backend: Backend, seen: Comparison, found: Collection[Finding]
+) -> list[Discrepancy]:
+    """Have the rules of shares applied that two looks saw were not those in force; tells which."""
+    known = {item.key for item in found}
+    due = [item for item in seen.discrepancies if item.kind == ACCESS_RULE and item.key in known]
+    if not due:
+        return []
+    with lease.write() as tx:
+        return access_audit.apply_again(tx, backend.host, due)
 
 
 def _settled(audit: Audit | None, suspected: datetime | None) -> bool:

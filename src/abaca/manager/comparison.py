@@ -19,7 +19,7 @@ from abaca.db import tables as t
 from abaca.db.allocations import AllocationRow
 from abaca.db.database import Database, Tx
 from abaca.db.tables import now
-from abaca.drivers.driver import Inspects, Inventory, Oddity
+from abaca.drivers.driver import Inspects, Inventory, Oddity, TellsAccess
 from abaca.errors import (
     AbacaError,
     DatabaseUnavailable,
@@ -27,6 +27,7 @@ from abaca.errors import (
     NetworkUnavailable,
     WorkInterrupted,
 )
+from abaca.manager import access_audit
 from abaca.manager.backend import Backend, BackendNetwork
 from abaca.model.finding import (
     ADDRESS,
@@ -73,6 +74,8 @@ class Ledger:
     """Those of the known that must be there: made, not on their way anywhere."""
     busy: frozenset[str]
     """IDs of what is worked on, and of what that hangs on."""
+    rules: access_audit.Rules
+    """Who may mount what."""
 
 
 def compare(
@@ -123,6 +126,7 @@ def _of_driver(db: Database, backend: Backend) -> list[Discrepancy]:
     try:
         here = backend.driver.inventory()
         odd = list(driver.oddities()) if isinstance(driver, Inspects) else []
+        access = driver.access() if isinstance(driver, TellsAccess) else {}
     except _NOT_OURS:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, of this backend nothing is known
@@ -131,7 +135,11 @@ def _of_driver(db: Database, backend: Backend) -> list[Discrepancy]:
     with db.read() as tx:
         after = _read(tx, backend)
     busy = before.busy | after.busy
-    return [*_missing(here, before, after, busy), *_parts(odd, busy)]
+    return [
+        *_missing(here, before, after, busy),
+        *_parts(odd, busy),
+        *access_audit.differences(before.rules, access, after.rules, busy),
+    ]
 
 
 def _missing(
@@ -202,6 +210,7 @@ def _read(tx: Tx, backend: Backend) -> Ledger:
             SNAPSHOT: frozenset(row.id for row in rows if row.status == SnapshotStatus.AVAILABLE),
         },
         busy=frozenset(busy),
+        rules=access_audit.wanted(tx, host),
     )
 
 

@@ -140,15 +140,20 @@ class Supervisor:
         for batch in _batches([item for item in instances if item.status not in GONE]):
             with self.db.write(LOOK) as tx:
                 for instance in batch:
-                    queue.enqueue(
-                        tx,
-                        TaskKind.SHARE,
-                        instance.id,
-                        queue=instance.host,
-                        lane=instance.lane,
-                        project_id=None,
-                        request_id=None,
-                    )
+                    look_at_share(tx, instance)
+
+
+def look_at_share(tx: Tx, instance: ShareInstance) -> None:
+    """Have a share looked at, and brought back with the rules that it has."""
+    queue.enqueue(
+        tx,
+        TaskKind.SHARE,
+        instance.id,
+        queue=instance.host,
+        lane=instance.lane,
+        project_id=None,
+        request_id=None,
+    )
 
 
 def look_at(tx: Tx, server: ShareServer) -> None:

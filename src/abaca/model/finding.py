@@ -42,6 +42,7 @@ SHARE = "share"
 SNAPSHOT = "snapshot"
 NETWORK = "network"
 ADDRESS = "address"
+ACCESS_RULE = "access_rule"
 """Kinds of findings; drivers add those of their own parts (``namespace``, ``subvolume``)."""
 STRANGE_SERVER = (SHARE_SERVER, Direction.MISSING_IN_LEDGER)
 """Kind and direction of a share server that no row knows; it may use what no row claims."""

@@ -9,7 +9,7 @@ import falcon
 
 from abaca.api.observation import add_observation
 from abaca.db.database import Database
-from abaca.drivers.driver import Adopts, Driver, Inspects, Transfers
+from abaca.drivers.driver import Adopts, Driver, Inspects, TellsAccess, Transfers
 from abaca.manager.backend import Backend
 from abaca.network.plugin import (
     LooksAgain,
@@ -23,7 +23,7 @@ from abaca.observe import metrics
 from abaca.observe.calls import Calls, watched
 from abaca.service.http import HttpServer
 
-DRIVER = (Driver, Adopts, Inspects, Transfers)
+DRIVER = (Driver, Adopts, Inspects, TellsAccess, Transfers)
 PLUGIN = (NetworkPlugin, LooksAgain, NetworkMaker, Rebindable, ShowsOrphans, TenantRoutes)
 QUIET = ("makes_networks",)
 """Says what is configured: no call of anything."""

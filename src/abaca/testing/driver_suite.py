@@ -36,6 +36,7 @@ from abaca.drivers.driver import (
     ServesAdmins,
     Share,
     Snapshot,
+    TellsAccess,
     Transfers,
 )
 from abaca.errors import DriverError
@@ -227,6 +228,8 @@ class DriverSuite:
         six = AccessRule(network=ip_network("2001:db8::7/128"), level=AccessLevel.READ_WRITE)
         for rules in ([wide, host], [wide, host], [six], [], []):
             bench.driver.apply_access(share, rules)
+            if isinstance(bench.driver, TellsAccess):
+                assert bench.driver.access() == {share.id: frozenset(rules)}
         assert bench.driver.inventory().shares == {share.id}
 
     def test_size_twice(self, bench: Bench) -> None:

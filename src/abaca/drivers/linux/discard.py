@@ -79,7 +79,8 @@ class Discard:
         if fabric is None or item not in oddities_serving.links(self.layout, fabric):
             return False
         if item.of is None:
-            fabric.sweep()
+            if not fabric.unplug_stray(item.name.partition(" ")[0]):
+                fabric.sweep()
         elif space is not None:
             name = item.name.rpartition(":")[2]
             fabric.detach(space, name)

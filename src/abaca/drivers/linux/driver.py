@@ -23,7 +23,7 @@ from abaca.drivers.driver import (
     Snapshot,
 )
 from abaca.drivers.fabric import HostFabric
-from abaca.drivers.linux import nfs, oddities, server, storage, wires
+from abaca.drivers.linux import nfs, oddities, oddities_serving, server, storage, wires
 from abaca.drivers.linux.discard import Discard, place_of
 from abaca.drivers.linux.failures import translated
 from abaca.drivers.linux.layout import (
@@ -233,6 +233,16 @@ class LinuxDriver:
                 shares=frozenset(share.id for place in places for share in place.shares()),
                 snapshots=frozenset(item.id for place in places for item in place.snapshots()),
             )
+
+    def access(self) -> dict[str, frozenset[AccessRule]]:
+        """The rules that the NFS servers go by, of each share that is exported."""
+        with translated():
+            places = [place for place in self._layout.places() if not place.left_path.exists()]
+            return {
+                share: rules
+                for place in places
+                for share, rules in oddities_serving.access(place, self._options)
+            }
 
     def oddities(self) -> list[Oddity]:
         """Where this host and the records differ, in what holds the data and in what serves it."""

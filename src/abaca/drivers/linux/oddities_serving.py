@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
-from abaca.drivers.driver import Oddity
+from abaca.drivers.driver import AccessLevel, AccessRule, Oddity
 from abaca.drivers.linux import nfs
-from abaca.drivers.linux.layout import RUN_PATH, Layout, NetworkRecord, Place, load
+from abaca.drivers.linux.layout import (
+    RUN_PATH,
+    Layout,
+    NetworkRecord,
+    Place,
+    ShareRecord,
+    load,
+)
 from abaca.drivers.linux.network import wire_of
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.errors import LinuxError
 from abaca.linux import netns
+from abaca.linux.bus import BusError
 from abaca.linux.command import process_identity
 from abaca.linux.fabric import LinuxFabric
-from abaca.linux.survey import Survey, full_name
+from abaca.linux.ganesha import Client, spelled
+from abaca.linux.survey import Survey, full_name, port_name
 
 LINK, PROCESS, EXPORT = "link", "process", "export"
 NFS_PROGRAM = "ganesha.nfsd"
@@ -39,8 +49,27 @@ def links(layout: Layout, fabric: LinuxFabric) -> list[Oddity]:
     ]
     return found + [
         Oddity(kind=LINK, name=name, missing=False, of=None, holds_data=False)
-        for name in survey.unused()
+        for name in (*survey.unused(), *_stray_ports(layout, survey))
     ]
+
+
+def _stray_ports(layout: Layout, survey: Survey) -> Iterator[str]:
+    """Those of nobody. A server whose namespace has gone is told as such, and gets another."""
+    noted = {name for place in layout.places() for name in _ports(layout, place)}
+    yield from (name for name in survey.strays() if name not in noted)
+    yield from (dead_port(name) for name in survey.dead_ports() if name not in noted)
+
+
+def _ports(layout: Layout, place: Place) -> Iterator[str]:
+    """Where the server is plugged in, by its record."""
+    record = load(place.network_path, NetworkRecord)
+    if record is not None and place.netns is not None:
+        yield from (port_name(layout.deployment, place.netns, i.name) for i in record.interfaces)
+
+
+def dead_port(name: str) -> str:
+    """What a port of Open vSwitch without a link is called."""
+    return f"{name} of Open vSwitch"
 
 
 def _of_server(place: Place, survey: Survey) -> Iterator[Oddity]:
@@ -74,6 +103,39 @@ def of_nfs(place: Place, options: LinuxOptions) -> Iterator[Oddity]:
         yield _export(place, number, of=shares.get(number, place.key), missing=True)
     for number in sorted(served - shares.keys() - {nfs.PSEUDO_EXPORT}):
         yield _export(place, number, of=place.key, missing=False)
+
+
+def access(place: Place, options: LinuxOptions) -> Iterator[tuple[str, frozenset[AccessRule]]]:
+    """Each share that is served, with the rules that its NFS server goes by."""
+    server = nfs.ganesha(place, options)
+    served = server.serving() or set()
+    for share in place.shares():
+        if share.served and share.export_id in served:
+            # One that is withdrawn just now has no rules to be compared.
+            with suppress(BusError):
+                yield share.id, _in_force(share, server.clients(share.export_id))
+
+
+def _in_force(share: ShareRecord, clients: Collection[Client] | None) -> frozenset[AccessRule]:
+    """In the words of the share's rules, as far as those explain the clients.
+
+    One rule may be several clients. Where they can't be told, no rule is known to be in force.
+    """
+    if clients is None:
+        return frozenset()
+    there = {(item.network, item.writes) for item in clients}
+    rules, explained = set(), set()
+    for rule in share.rules:
+        network = ip_network(rule.network)
+        parts = {(ip_network(text), rule.writes) for text in spelled(network).split(", ")}
+        if parts <= there:
+            rules.add((network, rule.writes))
+            explained |= parts
+    levels = {True: AccessLevel.READ_WRITE, False: AccessLevel.READ_ONLY}
+    return frozenset(
+        AccessRule(network=network, level=levels[writes])
+        for network, writes in rules | (there - explained)
+    )
 
 
 def _export(place: Place, number: int, *, of: str, missing: bool) -> Oddity:
