@@ -62,47 +62,58 @@ def fetch_rows(
     count = None
     if page.with_count:
         count = tx.scalar(select(func.count()).select_from(statement.subquery()), values)
+    values = {**values, "page_limit": page.limit + 1, "page_offset": page.offset}
     if page.marker is not None:
-        marker = _marker(tx, statement.where(key == page.marker), page, column, values)
-        statement = statement.where(_after(marker, page, key, column))
-    limits = {"page_limit": page.limit + 1, "page_offset": page.offset}
-    ordered = _ordered(statement, column, key, page.descending)
-    rows = tx.execute(ordered, {**values, **limits}).all()
+        values["page_marker"] = page.marker
+        values["page_marked"] = _marked(tx, _marker(statement, column, key), values)
+    ordered = _ordered(
+        statement, column, key, descending=page.descending, after=page.marker is not None
+    )
+    rows = tx.execute(ordered, values).all()
     return Slice(items=tuple(rows[: page.limit]), more=len(rows) > page.limit, count=count)
 
 
 @lru_cache(128)
 def _ordered(
-    statement: Select[Any], column: ColumnElement[Any], key: ColumnElement[Any], descending: bool
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    key: ColumnElement[Any],
+    *,
+    descending: bool,
+    after: bool,
 ) -> Select[Any]:
     """Kept for statements that are made once: making one takes longer than running it."""
     order = (column.desc(), key.desc()) if descending else (column.asc(), key.asc())
     limit, offset = (bindparam(f"page_{name}", type_=Integer) for name in ("limit", "offset"))
+    if after:
+        statement = statement.where(_after(column, key, descending=descending))
     return statement.order_by(None).order_by(*order).limit(limit).offset(offset)
 
 
+@lru_cache(128)
 def _marker(
-    tx: Tx,
-    marked: Select[Any],
-    page: Page,
-    column: ColumnElement[Any],
-    values: Mapping[str, object],
-) -> object:
+    statement: Select[Any], column: ColumnElement[Any], key: ColumnElement[Any]
+) -> Select[Any]:
     """What the marker is sorted by."""
     # In the list itself: another project's item is no marker, and joins stay joined (a
     # statement with joins names its first table by select_from).
-    marker = tx.execute(marked.with_only_columns(column), values).first()
-    if marker is None:
-        raise BadRequest(f"marker={page.marker!r}: no such item.")
-    return marker[0]
+    marker = bindparam("page_marker", type_=key.type)
+    return statement.where(key == marker).with_only_columns(column)
+
+
+def _marked(tx: Tx, marker: Select[Any], values: Mapping[str, object]) -> object:
+    found = tx.execute(marker, values).first()
+    if found is None:
+        raise BadRequest(f"marker={values['page_marker']!r}: no such item.")
+    return found[0]
 
 
 def _after(
-    value: Any,  # noqa: ANN401 - of a column
-    page: Page,
-    key: ColumnElement[Any],
-    column: ColumnElement[Any],
+    column: ColumnElement[Any], key: ColumnElement[Any], *, descending: bool
 ) -> ColumnElement[bool]:
-    if page.descending:
-        return or_(column < value, and_(column == value, key < page.marker))
-    return or_(column > value, and_(column == value, key > page.marker))
+    """What comes after the marker; its first half is what an index finds."""
+    value = bindparam("page_marked", type_=column.type)
+    marker = bindparam("page_marker", type_=key.type)
+    if descending:
+        return and_(column <= value, or_(column < value, key < marker))
+    return and_(column >= value, or_(column > value, key > marker))
