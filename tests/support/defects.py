@@ -137,7 +137,7 @@ class AdoptsAnything(FakePlugin):
     def adopt(self, subnet: SubnetRef, wanted: Mapping[IPAddress, Claim]) -> list[Allocation]:
         """The gateway, say."""
         segment = self.describe(subnet)
-        return [self._adopt(segment, address, claim) for address, claim in wanted.items()]
+        return [self._adopt(segment, [address], claim) for address, claim in wanted.items()]
 
 
 class ForgetsAll(FakePlugin):

@@ -150,7 +150,8 @@ def _as_before(scene: Scene, *, released: bool) -> None:
             subject.make().check(scene.found[1:2])
     # Forgotten or not: the addresses are still there, for this claim to have.
     mine = dict.fromkeys(scene.found[2].addresses, scene.hidden)
-    subject.make().adopt(subject.subnet, mine)
+    (adopted,) = subject.make().adopt(subject.subnet, mine)
+    assert adopted.addresses == scene.found[2].addresses
     subject.make().release([scene.newcomer, scene.adopter])
     scene.found[1:2] = allocate(subject, [scene.leaving])
 
