@@ -33,7 +33,7 @@ SET_BACK_SECONDS = 5.0
 BURY, EXPIRE, CLAIM = map(commit, ("tasks.bury", "tasks.expire", "tasks.claim"))
 SET_BACK = commit("tasks.set_back")
 GATHER_SECONDS = 0.02
-"""Between two claims while there is work under way: what comes meanwhile is claimed together."""
+"""Between two claims while several are worked on: what comes meanwhile is claimed together."""
 EAGER_SECONDS = 0.05
 """Between the first looks after some work; the pauses grow from there."""
 
@@ -145,7 +145,8 @@ class WorkerPool:
     def _gather(self) -> None:
         """Wait a little if many come at a time: a claim for each would be most of the work."""
         pause = self._claimed + GATHER_SECONDS - time.monotonic()
-        if pause > 0 and self._keeper.count():
+        # One alone may be what the next of its lane waits for.
+        if pause > 0 and self._keeper.count() > 1:
             self._stopping.wait(pause)
 
     def _hand_out(self) -> float | None:
