@@ -75,9 +75,12 @@ def torture(server: DatabaseServer | None, phase: str, seconds: float) -> Report
 
 def test_killed_anywhere_it_ends_well(server: DatabaseServer | None) -> None:
     """Nothing is stuck, leaked or lost, at whichever fault points there was time for."""
-    report = torture(server, "kill", 8)
-    assert [f"{item.kind}: {item.where}\n{item.text}" for item in report.findings] == []
-    assert report.by_kind["killed"] >= 1
+    for seconds in (8, 60, 300):  # a busy host gets to the first kill late
+        report = torture(server, "kill", seconds)
+        assert [f"{item.kind}: {item.where}\n{item.text}" for item in report.findings] == []
+        if report.by_kind["killed"]:
+            return
+    pytest.fail("nothing was killed")
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +148,13 @@ def test_killed_with_real_storage_it_ends_well(real: Trials) -> None:
 
 def test_a_storm_ends_well(server: DatabaseServer | None) -> None:
     """Everything that was accepted while managers were killed comes to be, and goes."""
-    report = torture(server, "storm", 3)
-    assert [f"{item.kind}: {item.where}\n{item.text}" for item in report.findings] == []
-    assert report.by_kind["storms"] == 1
-    assert report.by_kind["operations of storms"] >= 1
+    for seconds in (3, 30, 120):  # a busy host gets to the first operation late
+        report = torture(server, "storm", seconds)
+        assert [f"{item.kind}: {item.where}\n{item.text}" for item in report.findings] == []
+        assert report.by_kind["storms"] == 1
+        if report.by_kind["operations of storms"]:
+            return
+    pytest.fail("nothing was done")
 
 
 def test_paused_past_their_leases_they_change_nothing(trials: Trials) -> None:
