@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from abaca.errors import CommandFailed, LinuxError
-from abaca.linux.command import is_running, process_identity, run, start_daemon, stop_process
+from abaca.linux.command import (
+    begun,
+    is_running,
+    process_identity,
+    run,
+    start_daemon,
+    stop_process,
+)
 from abaca.testing.wait import until
 
 STUBBORN = (
@@ -61,6 +68,25 @@ def test_a_timeout_ends_the_whole_group() -> None:
         run("sh", "-c", "sleep 61.25 & sleep 61.25; wait", timeout=0.3)
     assert time.monotonic() - started < 61, "it waited for the program to end by itself"
     until(lambda: "sleep\x0061.25" not in command_lines(), "the children are gone")
+
+
+def test_a_program_beside_us() -> None:
+    """It reads more than a pipe holds while nobody waits, and its end is waited for."""
+    text = b"a line\n" * 20_000
+    with begun("wc", "-c", stdin=text) as program:
+        assert program.end().strip() == str(len(text))
+    with begun("ls", "/nonexistent") as program, pytest.raises(CommandFailed, match="exit 2"):
+        program.end()
+
+
+def test_a_program_beside_us_ends_with_the_block() -> None:
+    """Nobody waited for it, or something else failed meanwhile: it is gone."""
+    with begun("sleep", "61.75"):
+        until(lambda: "sleep\x0061.75" in command_lines(), "it runs")
+    assert "sleep\x0061.75" not in command_lines()
+    with pytest.raises(ZeroDivisionError), begun("sleep", "61.75"):
+        _ = 1 // 0
+    assert "sleep\x0061.75" not in command_lines()
 
 
 def command_lines() -> str:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from abaca.errors import CommandFailed
 from abaca.linux import netns
 from abaca.linux.command import run
-from abaca.linux.firewall import ensure_firewall
+from abaca.linux.firewall import begun_firewall, ensure_firewall
 
 pytestmark = pytest.mark.dataplane
 
@@ -45,6 +46,20 @@ def test_again_with_other_ports(name: str) -> None:
     ensure_firewall(name, (2050,))
     assert "tcp dport 2050 accept" in rules(name)
     assert "2049" not in rules(name)
+
+
+def test_beside_other_work(name: str) -> None:
+    """They are in force after the end, in the namespace and nowhere else."""
+    with begun_firewall(name, (2049,)) as filtering:
+        filtering.end()
+        assert "tcp dport 2049 accept" in rules(name)
+    other = f"{name}-2"
+    netns.ensure_namespace(other)
+    try:
+        with pytest.raises(CommandFailed, match="No such file"):
+            rules(other)
+    finally:
+        netns.remove_namespace(other)
 
 
 def test_a_process_with_many_connections(name: str) -> None:

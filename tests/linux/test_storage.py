@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from abaca.errors import LinuxError
 from abaca.linux import btrfs, mounts
 from abaca.linux.command import run
 from abaca.linux.daemon import Daemon
-from abaca.linux.image import Image, mount_top
+from abaca.linux.image import Image, loops, mount_top
 from abaca.linux.lock import LockTimeout, locked
 from abaca.testing.wait import until
 
@@ -62,6 +63,32 @@ def test_image_twice_and_gone(volume: Volume) -> None:
         volume.image.remove()
         assert volume.image.device() is None
         assert not volume.image.exists
+
+
+@pytest.mark.dataplane
+def test_a_new_image_is_small_and_counts_from_the_beginning(volume: Volume) -> None:
+    """Nothing but its metadata takes room, and its quota groups are right as they are."""
+    assert volume.image.allocated < 2 * MIB
+    assert "0/5" in run("btrfs", "qgroup", "show", str(volume.top))
+    mounts.unmount(volume.top)
+    assert "ERROR" not in run("btrfs", "check", "--qgroup-report", volume.device)
+
+
+@pytest.mark.dataplane
+def test_many_images_at_once(tmp_path: Path) -> None:
+    """Attached by several threads at once, each has a loop device of its own."""
+    images = [Image(tmp_path / f"{number}.img") for number in range(6)]
+    try:
+        for image in images:
+            image.path.write_bytes(bytes(MIB))
+        with ThreadPoolExecutor(len(images)) as pool:
+            devices = list(pool.map(Image.attach, images))
+        assert len(set(devices)) == len(images)
+        assert [image.device() for image in images] == devices
+    finally:
+        for image in images:
+            image.remove()
+    assert [item for item in loops(tmp_path) if not item.deleted] == []
 
 
 @pytest.mark.dataplane
@@ -219,6 +246,28 @@ def test_daemon_is_found_without_its_record(tmp_path: Path) -> None:
         for _ in range(2):
             daemon.stop()
     assert daemon.identity() is None
+
+
+def test_daemon_of_a_new_server_is_not_looked_for(tmp_path: Path) -> None:
+    """What says that it was never started is believed, until a start, and not of that one."""
+    marker = f"{time.time_ns() % 10**6 + 300}.75"
+    daemon = Daemon(
+        program="sleep", marker=marker, record=tmp_path / "identity", log=tmp_path / "log"
+    )
+    try:
+        daemon.never_started()
+        assert daemon.identity() is None
+        first = daemon.start(["sleep", marker], netns=None)
+        assert daemon.identity() == first
+        daemon.never_started()
+        assert daemon.identity() is None
+        daemon.record.unlink()
+        assert daemon.identity() == first
+        assert daemon.start(["sleep", marker], netns=None) == first
+        daemon.kill()
+    finally:
+        daemon.stop()
+    assert sleepers(marker) == []
 
 
 def test_daemon_that_ends_at_once_says_why(tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ class Bus:
         """As D-Bus writes it."""
         return f"unix:path={self._socket}"
 
-    def start(self) -> None:
-        """It runs and answers."""
+    def begin(self) -> None:
+        """It runs, or is starting: `start` waits until it answers."""
         if len(str(self._socket)) > _LONGEST_SOCKET:
             raise LinuxError(f"{self._socket} is too long for the address of a UNIX socket")
         if self.daemon.identity() is None:
@@ -86,11 +86,16 @@ class Bus:
             )
             argv = ["dbus-daemon", self.daemon.marker, "--nofork", "--nopidfile"]
             self.daemon.launch(argv, netns=None)
+
+    def start(self) -> None:
+        """It runs and answers."""
+        self.begin()
         self._wait()
 
     def stop(self) -> None:
         """It is gone; succeeds on unknown."""
-        self.daemon.stop()
+        # Not asked first: it keeps nothing.
+        self.daemon.stop(timeout=0)
         self._socket.unlink(missing_ok=True)
         self._configuration.unlink(missing_ok=True)
 

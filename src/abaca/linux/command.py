@@ -13,11 +13,12 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from abaca.errors import CommandFailed, LinuxError
+from abaca.linux import netns as namespaces
 
 PACKAGES = {
     "btrfs": "btrfs-progs",
@@ -49,6 +50,27 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 _children_lock = threading.Lock()
 
 
+class Running:
+    """A program that runs beside us."""
+
+    def __init__(self, argv: Sequence[str], process: subprocess.Popen[bytes]) -> None:
+        self._argv = tuple(argv)
+        self._process = process
+
+    def end(self, timeout: float = 60) -> str:
+        """Wait for its end and return its standard output; fails as `run` does."""
+        try:
+            output, errors = self._process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _kill_group(self._process)
+            message = f"killed: it took longer than {timeout:g} seconds"
+            raise CommandFailed(self._argv, _TIMED_OUT, message) from None
+        if self._process.returncode != 0:
+            said = f"{_text(errors)}\n{_text(output)}".strip()
+            raise CommandFailed(self._argv, self._process.returncode, said)
+        return _text(output)
+
+
 def run(
     *argv: str,
     timeout: float = 60,
@@ -62,30 +84,62 @@ def run(
     Raises CommandFailed if it is missing, exits with an error, or takes longer
     than ``timeout`` seconds; then it is killed with all that it started.
     """
+    with begun(*argv, stdin=stdin, keep_fds=keep_fds, env=env) as program:
+        return program.end(timeout)
+
+
+@contextmanager
+def begun(
+    *argv: str,
+    netns: str | None = None,
+    stdin: bytes | None = None,
+    keep_fds: tuple[int, ...] = (),
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
+    """Run a program, in a network namespace if one is named, beside what is done in the block.
+
+    At the end of the block it is killed if nobody waited for its end.
+    """
     program = find(argv)
-    with subprocess.Popen(
-        argv,
-        executable=program,
-        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        pass_fds=keep_fds,
-        start_new_session=True,
-        env={**os.environ, "PATH": _search_path(), **(env or {}), "LC_ALL": "C"},
-    ) as process:
+    with _given(stdin) as source:
+        process = _inside(
+            netns,
+            lambda: subprocess.Popen(
+                argv,
+                executable=program,
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=keep_fds,
+                start_new_session=True,
+                env={**os.environ, "PATH": _search_path(), **(env or {}), "LC_ALL": "C"},
+            ),
+        )
+    with process:
         try:
-            output, errors = process.communicate(stdin, timeout)
-        except subprocess.TimeoutExpired:
-            _kill_group(process)
-            message = f"killed: it took longer than {timeout:g} seconds"
-            raise CommandFailed(argv, _TIMED_OUT, message) from None
-        except BaseException:
-            _kill_group(process)
-            raise
-    if process.returncode != 0:
-        said = f"{_text(errors)}\n{_text(output)}".strip()
-        raise CommandFailed(argv, process.returncode, said)
-    return _text(output)
+            yield Running(argv, process)
+        finally:
+            if process.poll() is None:
+                _kill_group(process)
+
+
+@contextmanager
+def _given(text: bytes | None) -> Iterator[int]:
+    """A file that the program reads: whatever its size, nobody waits until it is read."""
+    if text is None:
+        yield subprocess.DEVNULL
+        return
+    with os.fdopen(os.memfd_create("stdin", os.MFD_CLOEXEC), "wb") as file:
+        file.write(text)
+        file.seek(0)
+        yield file.fileno()
+
+
+def _inside(
+    netns: str | None, start: Callable[[], subprocess.Popen[bytes]]
+) -> subprocess.Popen[bytes]:
+    """Started by a thread that is in the namespace, which a program inherits."""
+    return start() if netns is None else namespaces.call_inside(netns, start)
 
 
 def find(argv: Sequence[str]) -> str:
@@ -109,22 +163,22 @@ def start_daemon(
 
     It gets a session of its own, ``log`` for its output (appended), no file
     descriptor or lock of ours, and of the environment only ``env`` and PATH.
-    The mount namespace stays ours, so it sees what is mounted later. ``nsenter``
-    replaces itself by the program, hence the PID is the program's.
+    The mount namespace stays ours, so it sees what is mounted later.
     """
     argv = [find(argv), *argv[1:]]
-    if netns is not None:
-        argv = [find(["nsenter"]), f"--net=/run/netns/{netns}", "--", *argv]
     _reap()
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            cwd="/",
-            env={"PATH": SEARCH_PATH, "LC_ALL": "C", **(env or {})},
+        process = _inside(
+            netns,
+            lambda: subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+                env={"PATH": SEARCH_PATH, "LC_ALL": "C", **(env or {})},
+            ),
         )
     with _children_lock:
         _children[process.pid] = process
@@ -163,6 +217,13 @@ def stop_process(pid: int, start_time: int, *, timeout: float = 10) -> None:
                 _reap()
                 return
     raise LinuxError(f"process {pid} did not end, not even by SIGKILL")
+
+
+def kill_process(pid: int, start_time: int) -> None:
+    """This process is killed, and may take a while to be gone. Succeeds if it had gone before."""
+    with _process(pid, start_time) as descriptor, suppress(ProcessLookupError):
+        if descriptor is not None:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
 
 
 @contextmanager

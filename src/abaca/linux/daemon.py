@@ -2,7 +2,9 @@
 
 Its PID and start time are kept in a file. If the file is missing or wrong (we
 died between starting and writing), the process is looked for among all by an
-argument that no other program has: the path of its own configuration.
+argument that no other program has: the path of its own configuration. That is
+long work on a host with many processes, so where a daemon can't run yet the
+file says so.
 """
 
 from __future__ import annotations
@@ -13,10 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abaca.errors import LinuxError
-from abaca.linux.command import is_running, process_identity, start_daemon, stop_process
+from abaca.linux.command import (
+    is_running,
+    kill_process,
+    process_identity,
+    start_daemon,
+    stop_process,
+)
 from abaca.linux.files import write_whole
 
-_STARTERS = frozenset({"nsenter", "unshare"})
+_STARTERS = frozenset({"unshare"})
+_NEVER = "never started\n"
 
 
 class NotReady(LinuxError):
@@ -37,7 +46,11 @@ class Daemon:
         recorded = self._recorded()
         if recorded is not None and is_running(*recorded):
             return recorded
-        return self._search()
+        return None if self._said() == _NEVER else self._search()
+
+    def never_started(self) -> None:
+        """It is known not to run: its server is being made."""
+        self.record.write_text(_NEVER, encoding="ascii")
 
     def start(
         self, argv: Sequence[str], *, netns: str | None, env: Mapping[str, str] | None = None
@@ -54,6 +67,7 @@ class Daemon:
     ) -> tuple[int, int]:
         """`start` for a caller who has just seen that it does not run."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.record.unlink(missing_ok=True)
         pid = start_daemon(argv, netns=netns, log=self.log, env=env)
         try:
             running = process_identity(pid)
@@ -64,11 +78,19 @@ class Daemon:
 
     def stop(self, *, timeout: float = 10) -> None:
         """Return when it is gone; succeeds if it does not run."""
-        running = self.identity()
-        while running is not None:
+        recorded = self._recorded()
+        if recorded is not None:
+            # The last that was started: a start takes the record away first.
+            stop_process(*recorded, timeout=timeout)
+        while recorded is None and (running := self.identity()) is not None:
             stop_process(*running, timeout=timeout)
-            running = self._search()
         self.record.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """It is ending: `stop` waits until it is gone."""
+        recorded = self._recorded()
+        if recorded is not None:
+            kill_process(*recorded)
 
     def last_words(self) -> str:
         """The end of its log."""
@@ -81,10 +103,16 @@ class Daemon:
             write_whole(self.record, f"{running[0]} {running[1]}\n", durable=False)
 
     def _recorded(self) -> tuple[int, int] | None:
-        with suppress(FileNotFoundError, ValueError):
-            pid, start = self.record.read_text(encoding="ascii").split()
+        with suppress(ValueError):
+            pid, start = self._said().split()
             return int(pid), int(start)
         return None
+
+    def _said(self) -> str:
+        try:
+            return self.record.read_text(encoding="ascii")
+        except FileNotFoundError:
+            return ""
 
     def _search(self) -> tuple[int, int] | None:
         marker = self.marker.encode()

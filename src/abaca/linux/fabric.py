@@ -188,7 +188,7 @@ class LinuxFabric:
                 self._ovs.remove_port(far)
             for place in (None, self._switches.namespace):
                 if place is None or netns.exists(place):
-                    links.inside(place, f"leaving {bridge}", lambda here: links.remove(here, far))
+                    links.remove_from(place, far, f"leaving {bridge}")
             self._switches.sweep()
 
     def who_has(
@@ -262,15 +262,16 @@ class LinuxFabric:
         with self._locked():
             outlet = self._switches.find(wire)
             self._lead_in(outlet)
-            self._plug(outlet, space, wanted)
-        _dress(space, wanted, in_software=outlet.open_vswitch)
+            new = self._plug(outlet, space, wanted)
+        _dress(space, wanted, in_software=outlet.open_vswitch, new=new)
 
     @step("fabric.wire")
     def _lead_in(self, outlet: Outlet) -> None:
         self._switches.ensure(outlet)
 
     @step("fabric.plug")
-    def _plug(self, outlet: Outlet, space: str, wanted: _Interface) -> None:
+    def _plug(self, outlet: Outlet, space: str, wanted: _Interface) -> bool:
+        """True if the interface was made just now."""
         cable = self._cable(space, wanted)
         doing = f"plugging {space} into {outlet.wire}"
         alias = port_alias(self._options.deployment, space, wanted.name)
@@ -278,34 +279,37 @@ class LinuxFabric:
         def connect(here: Netlink) -> None:
             if not whole:
                 links.lay_cable(here, cable, replace=wanted.ours)
-            links.ensure_mtu(here, cable.near, cable.mtu)
-            near = links.needed(here, cable.near)
+            near = links.ensure_mtu(here, cable.near, cable.mtu)
             links.ensure_alias(here, near, alias)
             if outlet.open_vswitch:
                 links.mute(cable.near)
                 links.set_up(here, cable.near, mac=cable.near_mac, mtu=cable.mtu)
                 links.checksum_in_software(cable.near)
             else:
-                links.ensure_member(here, near, links.needed(here, outlet.bridge))
+                links.ensure_member(here, near, outlet.bridge)
 
-        whole = links.inside(
+        whole = links.exists_in(outlet.namespace, cable.near) and links.inside(
             outlet.namespace, doing, lambda here: links.cable_is_whole(here, cable)
         )
         if not whole:
             # Also from another wire, and Open vSwitch must let go of an old link of this name.
-            self._unplug(space, wanted.name, None)
+            self._take_out(space, wanted.name, None)
         links.inside(outlet.namespace, doing, connect)
         if outlet.open_vswitch:
             self._ovs.ensure_port(outlet.bridge, cable.near, outlet.tag)
+        return not whole
 
     @step("fabric.unplug")
     def _unplug(self, space: str, interface: str, wire: Wire | None) -> None:
+        self._take_out(space, interface, wire)
+
+    def _take_out(self, space: str, interface: str, wire: Wire | None) -> None:
         near = self._port(space, interface)
         if self._switches.mapped and (wire is None or wire.network_type != "vxlan"):
             self._ovs.remove_port(near)
         for place in (None, self._switches.namespace):
             if place is None or netns.exists(place):
-                links.inside(place, f"unplugging {space}", lambda here: links.remove(here, near))
+                links.remove_from(place, near, f"unplugging {space}")
 
     def _check_bridge(self, outlet: Outlet, bridge: str) -> None:
         """WireUnknown if the bridge is none, or somebody else's, or on another wire."""
@@ -334,20 +338,19 @@ class LinuxFabric:
         def connect(here: Netlink) -> None:
             if not links.cable_is_whole(here, cable):
                 links.lay_cable(here, cable, replace=True)
-            links.ensure_mtu(here, cable.near, cable.mtu)
+            near = links.ensure_mtu(here, cable.near, cable.mtu)
             if outlet.open_vswitch:
                 links.checksum_in_software(cable.near)
-            links.ensure_member(here, links.needed(here, cable.near), links.needed(here, bridge))
+            links.ensure_member(here, near, bridge)
 
         def plug(there: Netlink) -> None:
-            links.ensure_mtu(there, cable.far, cable.mtu)
+            far = links.ensure_mtu(there, cable.far, cable.mtu)
             if outlet.open_vswitch:
                 links.mute(cable.far)
                 links.set_up(there, cable.far, mac=cable.far_mac, mtu=cable.mtu)
                 links.checksum_in_software(cable.far)
             else:
-                far, switch = links.needed(there, cable.far), links.needed(there, outlet.bridge)
-                links.ensure_member(there, far, switch)
+                links.ensure_member(there, far, outlet.bridge)
 
         links.inside(None, f"joining {bridge} with {outlet.wire}", connect)
         links.inside(outlet.namespace, f"joining {bridge} with {outlet.wire}", plug)
@@ -421,20 +424,21 @@ class LinuxFabric:
 
 
 @step("fabric.dress")
-def _dress(space: str, wanted: _Interface, *, in_software: bool) -> None:
+def _dress(space: str, wanted: _Interface, *, in_software: bool, new: bool) -> None:
     def work(there: Netlink) -> None:
         if wanted.ours:
             _settle(wanted)
-        links.ensure_addresses(there, wanted.name, wanted.addresses, routed=not wanted.apart)
-        links.set_up(there, wanted.name, mac=wanted.mac, mtu=wanted.mtu)
+        name, routed = wanted.name, not wanted.apart
+        links.ensure_addresses(there, name, wanted.addresses, routed=routed, new=new)
+        links.set_up(there, name, mac=wanted.mac, mtu=wanted.mtu)
         if wanted.apart:
-            ensure_apart(there, wanted.name, wanted.addresses, wanted.routes)
+            ensure_apart(there, name, wanted.addresses, wanted.routes)
         else:
-            links.ensure_routes(there, wanted.name, wanted.routes)
+            links.ensure_routes(there, name, wanted.routes, new=new)
             own = [address.ip for address in wanted.addresses]
-            ensure_source_routes(there, wanted.name, own, wanted.gateways)
+            ensure_source_routes(there, name, own, wanted.gateways, new=new)
         if in_software:
-            links.checksum_in_software(wanted.name)
+            links.checksum_in_software(name)
 
     links.inside(space, f"setting up {wanted.name}", work)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from abaca.linux import netns as namespaces
-from abaca.linux.links import IPAddress
-from abaca.linux.lock import run_holding
+from abaca.linux.command import Running
+from abaca.linux.lock import begun_holding
+from abaca.linux.wire import IPAddress
 
 _RULES = """table inet abaca
 delete table inet abaca
@@ -51,6 +52,14 @@ def ensure_firewall(netns: str, ports: Sequence[int], apart: Sequence[Apart] = (
     once. Connections that the server would begin get no answer: it begins none.
     An interface that is ``apart`` has the only way to and from its addresses.
     """
+    with begun_firewall(netns, ports, apart) as rules:
+        rules.end()
+
+
+def begun_firewall(
+    netns: str, ports: Sequence[int], apart: Sequence[Apart] = ()
+) -> AbstractContextManager[Running]:
+    """As `ensure_firewall`, beside what is done in the block: in force after `Running.end`."""
     admitted = ", ".join(str(port) for port in ports)
     rules = _RULES.format(
         ports=admitted,
@@ -60,8 +69,7 @@ def ensure_firewall(netns: str, ports: Sequence[int], apart: Sequence[Apart] = (
         outward="".join(_lines(apart, "oifname", "saddr")),
     )
     # Not libnftables in this process: where it gets no descriptor, or one above 1023, it ends us.
-    inside = ("nsenter", f"--net={namespaces.path(netns)}", "nft", "-f", "-")
-    run_holding(*inside, stdin=rules.encode())
+    return begun_holding("nft", "-f", "-", netns=netns, stdin=rules.encode())
 
 
 def _lines(items: Sequence[Apart], interface: str, address: str) -> Iterator[str]:

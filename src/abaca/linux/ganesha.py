@@ -192,17 +192,25 @@ class Ganesha:
         LinuxError if it has ended; NotReady if it only does not answer in time.
         """
         deadline = time.monotonic() + patience
-        while not (self.bus.has(_EXPORTS.bus_name, within=_LOOK) and self.answers()):
+        while True:
+            if self.bus.has(_EXPORTS.bus_name, within=_LOOK):
+                served = self.serving()
+                if served is not None:
+                    return served
             if self.daemon.identity() is None:
                 raise LinuxError(f"NFS-Ganesha does not start: {self.daemon.last_words()}")
             if time.monotonic() > deadline:
                 raise NotReady(f"NFS-Ganesha does not answer yet: {self.daemon.last_words()}")
             time.sleep(_PAUSE)
-        return self.served()
+
+    def kill(self) -> None:
+        """It and its bus are ending: `stop` waits until they are gone."""
+        # Not asked first: all that a client was told is written is the kernel's by then.
+        self.daemon.kill()
+        self.bus.daemon.kill()
 
     def stop(self) -> None:
         """It and its bus are gone; succeeds on unknown."""
-        # Not asked first: all that a client was told is written is the kernel's by then.
         self.daemon.stop(timeout=0)
         self.bus.stop()
 

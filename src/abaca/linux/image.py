@@ -6,11 +6,14 @@ import errno
 import fcntl
 import os
 import struct
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from abaca.errors import CommandFailed
+from abaca.errors import LinuxError
 from abaca.linux import mounts
 from abaca.linux.lock import run_holding
 
@@ -20,9 +23,18 @@ ROOM_BYTES = 16 << 20
 """Where less is free, there was no room for an empty file system."""
 _BLOCK = 512
 _DELETED = " (deleted)"
+_LOOP_CLR_FD = 0x4C01
 _LOOP_GET_STATUS64 = 0x4C05
+_LOOP_SET_CAPACITY = 0x4C07
+_LOOP_CONFIGURE = 0x4C0A
+_LOOP_CTL_GET_FREE = 0x4C82
 _LOOP_STATUS_BYTES = 232
 """``struct loop_info64``; it begins with device and inode of the file."""
+_NAME_BYTES = 64
+_CHUNK = 1 << 16
+_ZEROS = bytes(_CHUNK)
+_PATIENCE = 10.0
+_PAUSE = 0.01
 _DETACHED = {errno.ENOENT, errno.ENODEV, errno.ENXIO}
 """Of a loop device that has just gone; any other error does not mean that it has."""
 
@@ -58,17 +70,17 @@ class Image:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".new")
         draft.unlink(missing_ok=True)
-        with draft.open("wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.truncate(_rounded(size))
+        room = os.statvfs(draft.parent)
+        if room.f_bavail * room.f_frsize < ROOM_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         try:
-            run_holding("mkfs.btrfs", "--quiet", "--metadata", "single", str(draft))
-        except CommandFailed as error:
-            # It calls a write for which there was no room an input/output error.
-            room = os.statvfs(draft.parent)
+            with draft.open("wb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                _format(file, _rounded(size))
+                file.flush()
+                os.fsync(file.fileno())
+        except (LinuxError, OSError):
             draft.unlink()  # so that there is room for what has to be written to go on
-            if room.f_bavail * room.f_frsize < ROOM_BYTES:
-                raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {error}") from error
             raise
         draft.rename(self.path)
 
@@ -84,7 +96,7 @@ class Image:
 
     def attach(self) -> str:
         """Attach it to a loop device, which is returned."""
-        return self.device() or run_holding("losetup", "--find", "--show", str(self.path)).strip()
+        return self.device() or _attach(self.path)
 
     def grow(self, size: int, top: Path) -> None:
         """Let it hold at least so many bytes; ``top`` is where it is mounted.
@@ -94,9 +106,10 @@ class Image:
         """
         if self.size < size:
             os.truncate(self.path, _rounded(size))
-        device = self.attach()
+        there = mounts.mounted(top)
+        device = self.attach() if there is None else there.source
         if _device_size(device) < self.size:
-            run_holding("losetup", "--set-capacity", device)
+            _ask(device, _LOOP_SET_CAPACITY)
         room = os.statvfs(top)
         if room.f_blocks * room.f_frsize < self.size:
             run_holding("btrfs", "filesystem", "resize", "max", str(top))
@@ -139,7 +152,68 @@ def loops(under: Path) -> list[Loop]:
 
 def detach(device: str) -> None:
     """It is attached to nothing, once nobody uses it."""
-    run_holding("losetup", "--detach", device)
+    try:
+        _ask(device, _LOOP_CLR_FD)
+    except OSError as error:
+        if error.errno not in _DETACHED:
+            raise
+
+
+def _attach(path: Path) -> str:
+    """Attach the file to a free loop device."""
+    deadline = time.monotonic() + _PATIENCE
+    with path.open("r+b", 0) as file, Path("/dev/loop-control").open("rb", 0) as control:
+        name = os.fsencode(path)[: _NAME_BYTES - 1]
+        wanted = struct.pack("I60x64s176x", file.fileno(), name)
+        while True:
+            device = f"/dev/loop{fcntl.ioctl(control, _LOOP_CTL_GET_FREE)}"
+            try:
+                _ask(device, _LOOP_CONFIGURE, wanted)
+            except OSError as error:
+                # Somebody was quicker, or is looking at it.
+                if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return device
+
+
+def _ask(device: str, request: int, argument: bytes = b"") -> None:
+    with Path(device).open("r+b", 0) as opened:
+        fcntl.ioctl(opened, request, argument) if argument else fcntl.ioctl(opened, request)
+
+
+def _format(target: BinaryIO, size: int) -> None:
+    """Write an empty file system of this size, with quotas.
+
+    mkfs waits for the disk ten times: so it works in memory, and we wait once.
+    """
+    with os.fdopen(os.memfd_create("image", os.MFD_CLOEXEC), "rb", 0) as made:
+        source = made.fileno()
+        os.truncate(source, size)
+        options = ("--quiet", "--metadata", "single", "--runtime-features", "quota")
+        run_holding("mkfs.btrfs", *options, f"/proc/self/fd/{source}", keep_fds=(source,))
+        target.truncate(size)
+        for start, end in _data(source, size):
+            for offset in range(start, end, _CHUNK):
+                chunk = os.pread(source, min(_CHUNK, end - offset), offset)
+                if chunk != _ZEROS[: len(chunk)]:
+                    target.seek(offset)
+                    target.write(chunk)
+
+
+def _data(source: int, size: int) -> Iterator[tuple[int, int]]:
+    """Where the file is written; the rest is zeros."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(source, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            raise
+        end = os.lseek(source, start, os.SEEK_HOLE)
+        yield start, end
 
 
 def _names(folder: Path, path: Path) -> bool:

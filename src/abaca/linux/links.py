@@ -51,6 +51,7 @@ _PROTO_STATIC = 4
 _TABLE_MAIN = 254
 _PERMANENT = 0x80
 _SIOCETHTOOL = 0x8946
+_SIOCGIFINDEX = 0x8933
 _ETHTOOL_STXCSUM = 0x17
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.EAFNOSUPPORT})
 _ABSENT = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
@@ -106,8 +107,37 @@ def inside(namespace: str | None, doing: str, work: Callable[[Netlink], T]) -> T
         raise LinuxError(f"{doing}{place}: {failure}") from failure
 
 
+def exists(name: str) -> bool:
+    """True if there is a link of this name here; without netlink or a descriptor."""
+    try:
+        Path(f"/proc/sys/net/ipv4/conf/{name}").stat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def exists_in(namespace: str | None, name: str) -> bool:
+    """As `exists`, inside the namespace (None: ours); LinuxError if there is no such namespace."""
+    try:
+        return netns.call_inside(namespace, lambda: exists(name))
+    except OSError as failure:
+        raise LinuxError(f"looking for {name}: {failure}") from failure
+
+
+def index_of(name: str) -> int:
+    """The index of the link of this name here; LinuxError if there is none."""
+    # Asked first: for an unknown name some kernels look for a module.
+    if exists(name):
+        request = struct.pack("16sI20x", name.encode(), 0)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
+            return int(struct.unpack_from("I", fcntl.ioctl(control, _SIOCGIFINDEX, request), 16)[0])
+    raise LinuxError(f"there is no link {name}")
+
+
 def find(netlink: Netlink, name: str) -> Link | None:
     """The link of this name, if there is one."""
+    if not exists(name):
+        return None
     try:
         (message,) = netlink.link("get", ifname=name)
     except NetlinkError as failure:
@@ -132,9 +162,15 @@ def links(netlink: Netlink) -> list[Link]:
 
 def remove(netlink: Netlink, name: str) -> None:
     """The link is gone, with its other end; succeeds on unknown."""
-    if (link := find(netlink, name)) is not None:
+    if exists(name):
         with _absent_is_fine():
-            netlink.link("del", index=link.index)
+            netlink.link("del", ifname=name)
+
+
+def remove_from(namespace: str | None, name: str, doing: str) -> None:
+    """`remove` inside the namespace (None: ours), which is there."""
+    if exists_in(namespace, name):
+        inside(namespace, doing, lambda there: remove(there, name))
 
 
 def ensure_bridge(netlink: Netlink, name: str) -> Link:
@@ -149,13 +185,17 @@ def ensure_bridge(netlink: Netlink, name: str) -> Link:
     return bridge
 
 
-def ensure_member(netlink: Netlink, link: Link, bridge: Link) -> None:
+def ensure_member(netlink: Netlink, link: Link, bridge: str) -> None:
     """The link is a port of the bridge, mute and up."""
+    master = index_of(bridge)
     mute(link.name)
-    if link.master != bridge.index:
-        netlink.link("set", index=link.index, master=bridge.index)
+    changes: dict[str, object] = {}
+    if link.master != master:
+        changes["master"] = master
     if not link.up:
-        netlink.link("set", index=link.index, state="up")
+        changes["state"] = "up"
+    if changes:
+        netlink.link("set", index=link.index, **changes)
 
 
 def ensure_alias(netlink: Netlink, link: Link, alias: str) -> None:
@@ -187,21 +227,17 @@ def cable_is_whole(netlink: Netlink, cable: Cable) -> bool:
 
 
 def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> None:
-    """Make the pair, in place of whatever has the name of the near end.
+    """Make the pair, in place of whatever has the name of the near end; both ends are down.
 
     Something that has the name of the far end is replaced too, or else refused.
     """
     remove(netlink, cable.near)
-
-    def clear(there: Netlink) -> None:
-        if replace:
-            remove(there, cable.far)
-        elif find(there, cable.far) is not None:
-            raise LinuxError(
-                f"{cable.namespace} has an interface {cable.far} already: choose another name"
-            )
-
-    inside(cable.namespace, f"clearing {cable.far}", clear)
+    if replace:
+        remove_from(cable.namespace, cable.far, f"clearing {cable.far}")
+    elif exists_in(cable.namespace, cable.far):
+        raise LinuxError(
+            f"{cable.namespace} has an interface {cable.far} already: choose another name"
+        )
     here = Path("/proc/thread-self/ns/net")
     place = here if cable.namespace is None else netns.path(cable.namespace)
     with _opened(place) as descriptor:
@@ -247,74 +283,88 @@ def carrier_of(netlink: Netlink, address: IPAddress) -> Link | None:
     return None
 
 
-def ensure_mtu(netlink: Netlink, name: str, mtu: int) -> None:
-    """The link has this MTU."""
+def ensure_mtu(netlink: Netlink, name: str, mtu: int) -> Link:
+    """The link has this MTU; what it was like before."""
     link = needed(netlink, name)
     if link.mtu != mtu:
         netlink.link("set", index=link.index, mtu=mtu)
+    return link
 
 
 def ensure_floods_to(netlink: Netlink, name: str, peers: Collection[IPAddress]) -> None:
     """A VXLAN link sends what it has to flood to exactly these hosts."""
-    link = needed(netlink, name)
+    index = index_of(name)
     zero = "00:00:00:00:00:00"
     have = {
         ip_address(message.get("NDA_DST"))
-        for message in netlink.fdb("dump", ifindex=link.index)
-        if message["ifindex"] == link.index
+        for message in netlink.fdb("dump", ifindex=index)
+        if message["ifindex"] == index
         and message.get("NDA_LLADDR") == zero
         and message.get("NDA_DST") is not None
     }
     for peer in have - set(peers):
-        netlink.fdb("del", ifindex=link.index, lladdr=zero, dst=str(peer))
+        netlink.fdb("del", ifindex=index, lladdr=zero, dst=str(peer))
     for peer in set(peers) - have:
-        netlink.fdb("append", ifindex=link.index, lladdr=zero, dst=str(peer), state=_PERMANENT)
+        netlink.fdb("append", ifindex=index, lladdr=zero, dst=str(peer), state=_PERMANENT)
 
 
 def ensure_addresses(
-    netlink: Netlink, name: str, wanted: Collection[IPInterface], *, routed: bool = True
+    netlink: Netlink,
+    name: str,
+    wanted: Collection[IPInterface],
+    *,
+    routed: bool = True,
+    new: bool = False,
 ) -> None:
     """The interface has exactly these addresses, besides its link-local one; usable at once.
 
-    ``routed`` False: no route to their networks comes with them.
+    ``routed`` False: no route to their networks comes with them. ``new``: it has none yet.
     """
-    link = needed(netlink, name)
+    index = index_of(name)
     six = any(isinstance(address, IPv6Interface) for address in wanted)
     setting("ipv6", name, "disable_ipv6", "0" if six else "1")
-    have = _addresses(netlink, link.index)
-    for address in have - set(wanted):
-        with _absent_is_fine():
-            netlink.addr("del", **_address(address, link.index))
-    # Read again: the kernel may have taken secondary addresses away with their primary one.
-    for address in set(wanted) - _addresses(netlink, link.index):
+    have = set() if new else _addresses(netlink, index)
+    if leaving := have - set(wanted):
+        for address in leaving:
+            with _absent_is_fine():
+                netlink.addr("del", **_address(address, index))
+        # The kernel may have taken secondary addresses away with their primary one.
+        have = _addresses(netlink, index)
+    for address in set(wanted) - have:
         extra: dict[str, object] = {"flags": 0 if routed else _NOPREFIXROUTE}
         if isinstance(address, IPv6Interface):
             extra["flags"] = _NODAD | (0 if routed else _NOPREFIXROUTE)
         else:
             extra["broadcast"] = str(address.network.broadcast_address)
-        netlink.addr("add", **_address(address, link.index), **extra)
+        netlink.addr("add", **_address(address, index), **extra)
 
 
 def ensure_routes(
-    netlink: Netlink, name: str, wanted: Collection[Route], table: int = _TABLE_MAIN
+    netlink: Netlink,
+    name: str,
+    wanted: Collection[Route],
+    table: int = _TABLE_MAIN,
+    *,
+    new: bool = False,
 ) -> None:
-    """Exactly these static routes of the table lead through the interface, which is up."""
-    link = needed(netlink, name)
-    have = _routes(netlink, link.index, table)
+    """Exactly these static routes of the table lead through the interface, which is up.
+
+    ``new``: none does yet.
+    """
+    index = index_of(name)
+    have = set() if new else _routes(netlink, index, table)
     for route in have - set(wanted):
         with _absent_is_fine():
-            netlink.route("del", **_spelled(route, link.index, table))
+            netlink.route("del", **_spelled(route, index, table))
     for route in set(wanted) - have:
-        netlink.route("replace", **_spelled(route, link.index, table))
+        netlink.route("replace", **_spelled(route, index, table))
 
 
 def set_up(netlink: Netlink, name: str, *, mac: str, mtu: int) -> None:
     """The interface has this MAC address and MTU, and is up."""
-    link = needed(netlink, name)
+    link = ensure_mtu(netlink, name, mtu)
     if link.mac != mac:
         netlink.link("set", index=link.index, address=mac)
-    if link.mtu != mtu:
-        netlink.link("set", index=link.index, mtu=mtu)
     if not link.up:
         netlink.link("set", index=link.index, state="up")
 

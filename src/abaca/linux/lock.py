@@ -11,12 +11,12 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
 from abaca.errors import LinuxError
-from abaca.linux.command import run
+from abaca.linux.command import Running, begun, run
 
 _held: ContextVar[tuple[int, ...]] = ContextVar("abaca_held_locks", default=())
 _PAUSE = 0.05
@@ -82,6 +82,11 @@ def _is_current(descriptor: int, path: Path) -> bool:
     )
 
 
-def run_holding(*argv: str, timeout: float = 60, stdin: bytes | None = None) -> str:
+def run_holding(*argv: str, timeout: float = 60, keep_fds: tuple[int, ...] = ()) -> str:
     """`abaca.linux.command.run` for a child that keeps our locks until it ends itself."""
-    return run(*argv, timeout=timeout, stdin=stdin, keep_fds=held())
+    return run(*argv, timeout=timeout, keep_fds=(*held(), *keep_fds))
+
+
+def begun_holding(*argv: str, netns: str | None, stdin: bytes) -> AbstractContextManager[Running]:
+    """`abaca.linux.command.begun` for such a child."""
+    return begun(*argv, netns=netns, stdin=stdin, keep_fds=held())

@@ -13,6 +13,7 @@ from pathlib import Path
 from abaca.errors import LinuxError
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")
+_SPECIAL = re.compile(r"[ \t\n\\]")
 _FLAGS = 0x2 | 0x4 | 0x8 | 0x400
 """nosuid, nodev, noexec, noatime"""
 _MNT_DETACH = 2
@@ -33,15 +34,27 @@ class Mount:
     """The file system takes no writes: it is mounted so, or it became so by an error."""
 
 
-def table() -> list[Mount]:
-    """Every mount that this process sees, oldest first. Source: /proc/self/mountinfo."""
-    return [_parse(line) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+def table(under: Path | None = None) -> list[Mount]:
+    """Every mount that this process sees (below a directory), oldest first.
+
+    Source: /proc/self/mountinfo.
+    """
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    if under is None:
+        return [_parse(line) for line in lines]
+    # Of a host's many mounts most are out after this one comparison.
+    mark = f" {_escaped(under).rstrip('/')}/"
+    found = (_parse(line) for line in lines if mark in line)
+    return [item for item in found if under in item.target.parents]
 
 
 def mounted(target: Path) -> Mount | None:
     """What is mounted on this directory (the topmost), if anything."""
     resolved = target.resolve()
-    return next((item for item in reversed(table()) if item.target == resolved), None)
+    mark = f" {_escaped(resolved)} "
+    lines = reversed(Path("/proc/self/mountinfo").read_text().splitlines())
+    found = (_parse(line) for line in lines if mark in line)
+    return next((item for item in found if item.target == resolved), None)
 
 
 def mount(device: str, target: Path, *, kind: str, options: str = "") -> None:
@@ -91,6 +104,10 @@ def _parse(line: str) -> Mount:
         source=_plain(source),
         read_only="ro" in options.split(","),
     )
+
+
+def _escaped(path: Path) -> str:
+    return _SPECIAL.sub(lambda found: f"\\{ord(found[0]):03o}", str(path))
 
 
 def _plain(text: str) -> str:

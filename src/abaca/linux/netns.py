@@ -11,13 +11,13 @@ import ctypes
 import errno
 import fcntl
 import os
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
-
-from pyroute2 import IPRoute
 
 from abaca.errors import LinuxError
 
@@ -30,6 +30,9 @@ _MS_BIND = 4096
 _MS_REC = 16384
 _MS_SHARED = 1 << 20
 _MNT_DETACH = 2
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -132,8 +135,14 @@ def _in_thread(function: Callable[[], T]) -> T:
 
 
 def _loopback_up() -> None:
-    with IPRoute() as netlink:
-        netlink.link("set", index=1, state="up")
+    """By the oldest of interfaces: a netlink library takes longer to set up than this takes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
+        name = b"lo"
+        told = fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16sh14x", name, 0))
+        (flags,) = struct.unpack_from("h", told, 16)
+        if not flags & _IFF_UP:
+            wanted = struct.pack("16sh14x", name, flags | _IFF_UP)
+            fcntl.ioctl(control, _SIOCSIFFLAGS, wanted)
 
 
 def _share_directory() -> None:

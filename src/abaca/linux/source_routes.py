@@ -34,13 +34,17 @@ def ensure_source_routes(
     name: str,
     addresses: Collection[IPAddress],
     gateways: Collection[IPAddress],
+    *,
+    new: bool = False,
 ) -> None:
     """Packets from these addresses leave by this interface, to the gateway of their IP version.
 
     Without a gateway there is no such rule. Where the kernel has no rules, the
-    main table alone counts.
+    main table alone counts. ``new``: the interface was made just now.
     """
-    index = links.needed(netlink, name).index
+    if new and not gateways:
+        return
+    index = links.index_of(name)
     for family, version in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):
         gateway = next((item for item in gateways if item.version == version), None)
         sources = {item for item in addresses if item.version == version and gateway}
@@ -55,7 +59,7 @@ def ensure_apart(
     netlink: Netlink, name: str, addresses: Collection[IPInterface], routes: Collection[Route]
 ) -> None:
     """Packets from these addresses, and no others, leave by this interface and its routes."""
-    table = _FIRST_TABLE + links.needed(netlink, name).index
+    table = _FIRST_TABLE + links.index_of(name)
     own = {Route(destination=item.network, gateway=None) for item in addresses}
     links.ensure_routes(netlink, name, own | set(routes), table)
     for family, version in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):

@@ -87,18 +87,17 @@ class Switches:
 
         def prepare(there: Netlink) -> bool:
             bridge = links.ensure_bridge(there, outlet.bridge)
-            found = links.find(there, uplink)
+            found = links.exists(uplink)
             for member in _uplinks(there, bridge):
                 if member.name != uplink:
                     links.remove(there, member.name)
-            return found is not None
+            return found
 
         def connect(there: Netlink) -> None:
-            links.ensure_mtu(there, uplink, outlet.wire.mtu)
-            link, bridge = links.find(there, uplink), links.find(there, outlet.bridge)
-            if link is None or bridge is None:
+            if not (links.exists(uplink) and links.exists(outlet.bridge)):
                 raise LinuxError(f"{outlet.wire} was removed while it was made")
-            links.ensure_member(there, link, bridge)
+            link = links.ensure_mtu(there, uplink, outlet.wire.mtu)
+            links.ensure_member(there, link, outlet.bridge)
             if link.kind == "vxlan":
                 links.ensure_floods_to(there, uplink, self._flood_targets())
 

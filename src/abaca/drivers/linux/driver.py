@@ -278,7 +278,7 @@ class LinuxDriver:
     def _serving(self, place: Place) -> None:
         """The server is up, or is brought up again as far as it can be without the helper."""
         if place.netns is None:
-            server.make_record(place)
+            server.make_record(place, self._options)
         elif not place.exists:
             raise DriverError(f"share server {place.key} does not exist: ensure it first")
         if server.serves(place, self._options):

@@ -22,6 +22,7 @@ thing exists is always looked up in the world.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -173,9 +174,7 @@ class Place:
 
     def projects(self) -> set[str]:
         """Projects with a share or a snapshot here, or with one on its way."""
-        items: list[ShareRecord | SnapshotRecord] = [*self.shares(), *self.snapshots()]
-        coming = {item.moving_to for item in items if item.moving_to is not None}
-        return {item.project_id for item in items} | coming
+        return projects(self.shares(), self.snapshots())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +219,13 @@ class Layout:
             item.name for item in self.root.iterdir() if item.is_dir() and item.name != LOCKS
         )
         return [self.place(None if key == SINGLE else key) for key in keys]
+
+
+def projects(shares: Iterable[ShareRecord], snapshots: Iterable[SnapshotRecord]) -> set[str]:
+    """Projects that have one of them, or are getting one."""
+    items: list[ShareRecord | SnapshotRecord] = [*shares, *snapshots]
+    coming = {item.moving_to for item in items if item.moving_to is not None}
+    return {item.project_id for item in items} | coming
 
 
 def safe(name: str) -> str:

@@ -58,12 +58,15 @@ def ensure_interfaces(place: Place, fabric: LinuxFabric, wanted: NetworkRecord) 
     known = load(place.network_path, NetworkRecord)
     leaving = [] if known is None else [i for i in known.interfaces if i not in wanted.interfaces]
     # Both are recorded before the first is touched, so that none is forgotten by a crash.
-    save(place.network_path, NetworkRecord(interfaces=(*wanted.interfaces, *leaving)))
+    both = NetworkRecord(interfaces=(*wanted.interfaces, *leaving))
+    if both != known:
+        save(place.network_path, both)
     staying = {item.name for item in wanted.interfaces}
     _detach(place, fabric, [item for item in leaving if item.name not in staying])
     for item in wanted.interfaces:
         _attach(place, fabric, item)
-    save(place.network_path, wanted)
+    if leaving:
+        save(place.network_path, wanted)
 
 
 @step("server.delete.interfaces")
@@ -130,7 +133,7 @@ def _interface(
 def _attach(place: Place, fabric: LinuxFabric, item: InterfaceRecord) -> None:
     fabric.attach(
         wire_of(item),
-        netns=_namespace(place),
+        netns=namespace_of(place),
         interface=item.name,
         mac=item.mac_address,
         addresses=tuple(ip_interface(text) for text in item.addresses),
@@ -142,7 +145,7 @@ def _attach(place: Place, fabric: LinuxFabric, item: InterfaceRecord) -> None:
 
 def _detach(place: Place, fabric: LinuxFabric, items: Sequence[InterfaceRecord]) -> None:
     for item in items:
-        fabric.detach(_namespace(place), item.name, wire_of(item))
+        fabric.detach(namespace_of(place), item.name, wire_of(item))
 
 
 def wire_of(item: InterfaceRecord) -> Wire:
@@ -155,7 +158,8 @@ def wire_of(item: InterfaceRecord) -> Wire:
     )
 
 
-def _namespace(place: Place) -> str:
+def namespace_of(place: Place) -> str:
+    """The name of a share server's namespace."""
     if place.netns is None:
         raise LinuxError("the single server has no interfaces of its own")
     return place.netns

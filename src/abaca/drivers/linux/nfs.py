@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from ipaddress import ip_network
 
+from abaca.drivers.linux import storage
 from abaca.drivers.linux.layout import (
     RUN_PATH,
     NetworkRecord,
@@ -17,7 +18,6 @@ from abaca.drivers.linux.layout import (
 )
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.errors import AccessRuleUnsupported
-from abaca.linux import mounts
 from abaca.linux.ganesha import Client, Export, Ganesha, GaneshaOptions, Unspeakable, spelled
 from abaca.linux.portmap import Portmap
 from abaca.steps import step
@@ -48,7 +48,7 @@ def ganesha(place: Place, options: LinuxOptions) -> Ganesha:
 
 def exports(place: Place) -> list[Export]:
     """Every export that the place should serve: shares that are complete and mounted."""
-    there = {item.target for item in mounts.table()}
+    there = {item.target for item in storage.mounted(place)}
     return [
         export_of(place, share)
         for share in place.shares()
@@ -75,6 +75,18 @@ def check_rules(rules: Iterable[Rule]) -> None:
             spelled(ip_network(rule.network))
         except Unspeakable as error:
             raise AccessRuleUnsupported(str(error), told=str(error)) from error
+
+
+def never_started(place: Place, options: LinuxOptions) -> None:
+    """The server is new: none of its processes needs to be looked for."""
+    server = ganesha(place, options)
+    for daemon in (server.daemon, server.bus.daemon, Portmap(place.run, place.netns).daemon):
+        daemon.never_started()
+
+
+def begin_nfs(place: Place, options: LinuxOptions) -> None:
+    """What the NFS server needs first is starting."""
+    ganesha(place, options).bus.begin()
 
 
 @step("server.create.nfs")
@@ -105,6 +117,11 @@ def await_nfs(place: Place, options: LinuxOptions) -> None:
     for export in wanted:
         if export.id not in served:
             server.put(export)
+
+
+def kill_nfs(place: Place, options: LinuxOptions) -> None:
+    """The processes of the server are ending; `remove_nfs` waits for them."""
+    ganesha(place, options).kill()
 
 
 @step("server.delete.nfs")

@@ -17,10 +17,9 @@ PROGRAMS = (
     "dbus-daemon",
     "fstrim",
     "ganesha.nfsd",
-    "losetup",
     "mkfs.btrfs",
 )
-SERVER_PROGRAMS = ("nft", "nsenter")
+SERVER_PROGRAMS = ("nft",)
 
 
 def check_programs(options: LinuxOptions, mode: DriverMode) -> None:

@@ -6,25 +6,28 @@ The lock of the server is held by the caller.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from abaca.drivers.linux import nfs, storage
 from abaca.drivers.linux.layout import NetworkRecord, Place, load
 from abaca.drivers.linux.network import (
     ensure_interfaces,
     kept_apart,
+    namespace_of,
     remove_interfaces,
 )
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.linux import netns as namespaces
+from abaca.linux.command import Running
 from abaca.linux.fabric import LinuxFabric
-from abaca.linux.firewall import ensure_firewall
+from abaca.linux.firewall import begun_firewall
 from abaca.linux.ganesha import MOUNT_PORT, NFS_PORT
 from abaca.steps import step
 
 
 def ensure_single(place: Place, options: LinuxOptions) -> None:
     """The backend's one server runs, in this process's own network namespace."""
-    make_record(place)
+    make_record(place, options)
     _revive(place, options)
     storage.restore(place)
     nfs.start_nfs(place, options)
@@ -35,23 +38,27 @@ def ensure(
     place: Place, options: LinuxOptions, fabric: LinuxFabric, network: NetworkRecord
 ) -> None:
     """The share server runs on these interfaces."""
-    make_record(place)
+    make_record(place, options)
+    nfs.begin_nfs(place, options)
     make_namespace(place)
-    _revive(place, options)
-    storage.restore(place)
-    # While it starts, the namespace gets its firewall, and only then a way to it.
-    nfs.start_nfs(place, options)
-    make_firewall(place, options, network)
+    # The filter is made while the NFS server starts; in force before there is a way in.
+    with begin_firewall(place, options, network) as rules:
+        _revive(place, options)
+        storage.restore(place)
+        nfs.start_nfs(place, options)
+        end_firewall(rules)
     ensure_interfaces(place, fabric, network)
     nfs.await_nfs(place, options)
 
 
 def remove(place: Place, options: LinuxOptions, fabric: LinuxFabric | None) -> None:
     """Nothing of the server is left."""
+    nfs.kill_nfs(place, options)
+    if fabric is not None:
+        # Meanwhile its processes end: both are waits for the kernel.
+        remove_interfaces(place, fabric)
     nfs.remove_nfs(place, options)
     storage.remove_all(place)
-    if fabric is not None:
-        remove_interfaces(place, fabric)
     remove_namespace(place)
     nfs.remove_files(place)
 
@@ -103,11 +110,15 @@ def details(place: Place, options: LinuxOptions) -> Mapping[str, str]:
 
 
 @step("server.create.record")
-def make_record(place: Place) -> None:
+def make_record(place: Place, options: LinuxOptions) -> None:
     """The server's directory is there: from now on the inventory knows it."""
+    there = place.netns is not None and namespaces.exists(place.netns)
+    new = not (place.exists or place.run.is_dir() or there)
     for name in ("snapshots", "images", "shares"):
         (place.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if new:
+        nfs.never_started(place, options)
 
 
 @step("server.create.namespace")
@@ -117,12 +128,18 @@ def make_namespace(place: Place) -> None:
         namespaces.ensure_namespace(place.netns)
 
 
+def begin_firewall(
+    place: Place, options: LinuxOptions, network: NetworkRecord
+) -> AbstractContextManager[Running]:
+    """The namespace comes to admit NFS only, by its own way each."""
+    ports = [NFS_PORT, MOUNT_PORT] if 3 in options.nfs_versions else [NFS_PORT]  # noqa: PLR2004
+    return begun_firewall(namespace_of(place), ports, kept_apart(network))
+
+
 @step("server.create.firewall")
-def make_firewall(place: Place, options: LinuxOptions, network: NetworkRecord) -> None:
-    """The namespace admits NFS only, by its own way each; before it has these interfaces."""
-    if place.netns is not None:
-        ports = [NFS_PORT, MOUNT_PORT] if 3 in options.nfs_versions else [NFS_PORT]  # noqa: PLR2004
-        ensure_firewall(place.netns, ports, kept_apart(network))
+def end_firewall(rules: Running) -> None:
+    """It does; before it has these interfaces."""
+    rules.end()
 
 
 @step("server.delete.namespace")

@@ -211,7 +211,9 @@ class Shares:
 
     @step("share.delete.subvolume")
     def _delete_subvolume(self, record: ShareRecord) -> None:
-        if self.place.image(record.project_id).exists:
+        if storage.is_alone(self.place, record):
+            storage.remove_image(self.place, record.project_id)
+        elif self.place.image(record.project_id).exists:
             storage.open_image(self.place, record.project_id)
             btrfs.delete(self.place.subvolume(record.project_id, record.id))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from abaca.drivers.driver import Pool
-from abaca.drivers.linux.layout import Layout, Place, ShareRecord
+from abaca.drivers.linux.layout import Layout, Place, ShareRecord, SnapshotRecord, projects
 from abaca.drivers.linux.options import LinuxOptions
 from abaca.errors import CommandFailed, StorageFull
 from abaca.linux import btrfs, mounts
@@ -27,11 +28,15 @@ _OVERHEAD_FACTOR = 1.125
 
 def needed_bytes(place: Place, project_id: str) -> int:
     """What the project's image holds at worst: every share full, no block shared."""
-    shares = sum(
-        i.size_gib * GIB for i in place.shares() if project_id in {i.project_id, i.moving_to}
-    )
-    snapshots = sum(i.size for i in place.snapshots() if project_id in {i.project_id, i.moving_to})
-    return int((shares + snapshots) * _OVERHEAD_FACTOR) + _OVERHEAD_BYTES
+    return _needed(place.shares(), place.snapshots(), project_id)
+
+
+def _needed(
+    shares: Iterable[ShareRecord], snapshots: Iterable[SnapshotRecord], project_id: str
+) -> int:
+    held = sum(i.size_gib * GIB for i in shares if project_id in {i.project_id, i.moving_to})
+    held += sum(i.size for i in snapshots if project_id in {i.project_id, i.moving_to})
+    return int(held * _OVERHEAD_FACTOR) + _OVERHEAD_BYTES
 
 
 def open_image(place: Place, project_id: str) -> None:
@@ -46,11 +51,11 @@ def open_image(place: Place, project_id: str) -> None:
 
 def mount_share(place: Place, share: ShareRecord) -> bool:
     """The share is mounted by itself; False if its subvolume was not made yet."""
-    if not btrfs.is_subvolume(place.subvolume(share.project_id, share.id)):
+    there = mounts.mounted(place.top(share.project_id))
+    if there is None or not btrfs.is_subvolume(place.subvolume(share.project_id, share.id)):
         return False
-    device = place.image(share.project_id).attach()
     mounts.mount(
-        device,
+        there.source,
         place.mount(share.id),
         kind="btrfs",
         options=f"subvol={place.subvolume(share.project_id, share.id).name}",
@@ -72,12 +77,12 @@ def restore(place: Place) -> None:
 
 def read_only(place: Place) -> list[mounts.Mount]:
     """The mounts of images that take no writes any more: btrfs had no room for its own blocks."""
-    folder = place.run.resolve() / "mounts"
-    return [
-        item
-        for item in mounts.table()
-        if item.read_only and item.kind == "btrfs" and item.target.parent == folder
-    ]
+    return [item for item in mounted(place) if item.read_only and item.kind == "btrfs"]
+
+
+def mounted(place: Place) -> list[mounts.Mount]:
+    """The mounts of images and shares of the server, oldest first."""
+    return mounts.table(place.run.resolve() / "mounts")
 
 
 def revivable(place: Place) -> bool:
@@ -112,7 +117,7 @@ def _room(place: Place) -> int:
 
 def all_mounted(place: Place) -> bool:
     """True if everything that `restore` mounts is mounted."""
-    there = {item.target for item in mounts.table()}
+    there = {item.target for item in mounted(place)}
     return all(
         place.mount(share.id).resolve() in there
         for share in place.shares()
@@ -125,8 +130,7 @@ def reclaim(place: Place, project_id: str) -> None:
     """Give the host back what the project no longer needs: all of it after its last share."""
     image, top = place.image(project_id), place.top(project_id)
     if project_id not in place.projects():
-        mounts.unmount(top)
-        image.remove()
+        remove_image(place, project_id)
     elif mounts.mounted(top) is not None:
         btrfs.settle_deleted(top)
         with suppress(CommandFailed):
@@ -134,13 +138,26 @@ def reclaim(place: Place, project_id: str) -> None:
             image.trim(top)
 
 
+def remove_image(place: Place, project_id: str) -> None:
+    """The project's image is gone, with all that is in it."""
+    mounts.unmount(place.top(project_id))
+    place.image(project_id).remove()
+
+
+def is_alone(place: Place, share: ShareRecord) -> bool:
+    """True if its project's image has nothing else in it that anybody needs."""
+    items: list[ShareRecord | SnapshotRecord] = [*place.shares(), *place.snapshots()]
+    return not any(
+        share.project_id in {item.project_id, item.moving_to} and item.id != share.id
+        for item in items
+    )
+
+
 @step("server.delete.storage")
 def remove_all(place: Place) -> None:
     """No mount, loop device or image of the server is left."""
-    under = place.run.resolve() / "mounts"
-    for item in reversed(mounts.table()):
-        if under in item.target.parents:
-            mounts.unmount(item.target)
+    for item in reversed(mounted(place)):
+        mounts.unmount(item.target)
     folder = place.home / "images"
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         Image(path).remove()
@@ -196,7 +213,8 @@ def _promised(layout: Layout) -> int:
     """Bytes that images may still come to take."""
     promised = 0
     for place in layout.places():
-        for project_id in place.projects():
+        shares, snapshots = place.shares(), place.snapshots()
+        for project_id in projects(shares, snapshots):
             taken = place.image(project_id).allocated
-            promised += max(0, needed_bytes(place, project_id) - taken)
+            promised += max(0, _needed(shares, snapshots, project_id) - taken)
     return promised
