@@ -20,8 +20,8 @@ help: ## this list
 setup: ## Debian packages and .venv; quick when there is nothing to do
 	@scripts/setup.sh
 
-demo: setup ## all three modes with real NFS, in a namespace of its own (JSON=FILE: results for machines)
-	@$(BIN)/python -m abaca.demo $(if $(JSON),--json $(JSON))
+demo: setup ## all three modes with real NFS, in a namespace of its own (DB=..., JSON=FILE: results for machines)
+	@$(BIN)/python -m abaca.demo --db $(DB) $(if $(JSON),--json $(JSON))
 
 test: setup ## every test, the real data plane included
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(or $(PYTEST_ARGS),--conformance-complete)

@@ -16,10 +16,15 @@ import pytest
 
 from abaca.demo import leftovers
 from abaca.testing import world
+from support.databases import main
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.dataplane,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("databases"),  # so that it is done on each kind, on a server of its own
+]
 
-COMMAND = [sys.executable, "-u", "-m", "abaca.demo"]
+COMMAND = [sys.executable, "-u", "-m", "abaca.demo", "--db", main()]
 
 
 def _roots() -> list[Path]:

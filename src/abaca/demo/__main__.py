@@ -1,4 +1,4 @@
-"""``python -m abaca.demo [--json FILE]``: show Abaca at work on this machine, and clean up."""
+"""``python -m abaca.demo``: show Abaca at work on this machine, and clean up."""
 
 from __future__ import annotations
 
@@ -18,17 +18,25 @@ import click
 from abaca.demo import leftovers
 from abaca.demo.report import Report
 from abaca.demo.scenario import Scenario
-from abaca.demo.service import Service
+from abaca.demo.service import CONFIG, Service
 from abaca.demo.topology import Topology
 from abaca.testing import world
+from abaca.testing.databases import SERVERS, serving
 
 MARK = "ABACA_DEMO"
 
 
 @click.command()
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report here.")
+@click.option(
+    "--db",
+    "database",
+    type=click.Choice(("sqlite", *SERVERS)),
+    default="sqlite",
+    help="Where the service keeps its records: a server of its own is started.",
+)
 @click.option("--keep-log", type=click.Path(path_type=Path), help="Copy the service's log here.")
-def main(json_file: Path | None, keep_log: Path | None) -> None:
+def main(json_file: Path | None, database: str, keep_log: Path | None) -> None:
     """Provision real shares in all three driver modes, use them over NFS, and clean up.
 
     Needs root and the packages that `make setup` installs. Everything lives in
@@ -44,7 +52,8 @@ def main(json_file: Path | None, keep_log: Path | None) -> None:
         os.environ[MARK] = root.name  # in the environment of all that is started from here
         before = world.snapshot([root.name])
         try:
-            _show(report, root, keep_log)
+            with _config(database) as config:
+                _show(report, root, config, keep_log)
         except KeyboardInterrupt:
             report.say("Interrupted: cleaning up.")
             leftovers.remove(root)
@@ -54,19 +63,28 @@ def main(json_file: Path | None, keep_log: Path | None) -> None:
     sys.exit(report.finish(json_file))
 
 
-def _show(report: Report, root: Path, keep_log: Path | None) -> None:
+def _show(report: Report, root: Path, config: str, keep_log: Path | None) -> None:
     topology = Topology(root.name.removeprefix(leftovers.PREFIX), root / "ovs")
     service = Service(topology, root)
     try:
         report.say("Making a storage host and two tenants' machines (network namespaces).")
         topology.build()
         with topology.inside():
-            Scenario(report=report, service=service, topology=topology).run()
+            Scenario(report=report, service=service, topology=topology).run(config)
     finally:
         service.stop()
         topology.remove()
         if keep_log is not None and service.log.exists():
             shutil.copy(service.log, keep_log)
+
+
+@contextmanager
+def _config(database: str) -> Iterator[str]:
+    if database not in SERVERS:
+        yield CONFIG
+        return
+    with serving(database) as server:
+        yield f"{CONFIG}\n[database]\nconnection = {server.create()}\n"
 
 
 @contextmanager

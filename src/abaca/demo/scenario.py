@@ -63,20 +63,20 @@ class Scenario:
     shares: dict[str, Any] = field(default_factory=dict)
     exports: dict[str, str] = field(default_factory=dict)
 
-    def run(self) -> None:
-        """All of it, in order; `Report` holds the result."""
+    def run(self, config: str) -> None:
+        """All of it, in order, by a service of this configuration; `Report` holds the result."""
         self.report.modes = list(dict.fromkeys(setting.mode for setting in SETTINGS))
-        if not self._service():
+        if not self._service(config):
             return
         for setting in SETTINGS:
             self._backend(setting)
         self._servers()
         self._delete()
 
-    def _service(self) -> bool:
+    def _service(self, config: str) -> bool:
         """Start it, with users and types; False if there is nothing to show on."""
         with self.report.check("abaca serve answers") as seen:
-            self.service.prepare()
+            self.service.prepare(config)
             seen["max_version"] = self.service.start()
         with self.report.check("administrator, projects and users") as seen:
             admin = self.service.client("admin", self.service.admin_password)
