@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,24 +167,32 @@ def site(
     """A running service with a share type per backend and two projects."""
     # Were it an argument, every module would be run on each kind of database.
     databases: Databases = request.getfixturevalue("databases")
-    with (
-        databases.stored() as sections,
-        open_site(f"{site_config}\n{text_of(sections)}", beside) as found,
-    ):
+    with open_site(databases, site_config, beside) as found:
         yield found
 
 
 @pytest.fixture
-def new_site() -> Callable[..., AbstractContextManager[Site]]:
+def new_site(databases: Databases) -> Callable[..., AbstractContextManager[Site]]:
     """For tests that need several sites, one after the other: `open_site`."""
-    return open_site
+    return partial(open_site, databases)
 
 
 @contextmanager
 def open_site(
-    config: str, beside: Callable[[Site], AbstractContextManager[object]]
+    databases: Databases, config: str, beside: Callable[[Site], AbstractContextManager[object]]
 ) -> Iterator[Site]:
     """A site until the block ends. ``beside`` may give what texts of ``config`` stand for."""
+    with (
+        databases.stored() as sections,
+        _running(f"{config}\n{text_of(sections)}", beside) as site,
+    ):
+        yield site
+
+
+@contextmanager
+def _running(
+    config: str, beside: Callable[[Site], AbstractContextManager[object]]
+) -> Iterator[Site]:
     root = Path("/tmp", f"{leftovers.PREFIX}{secrets.token_hex(3)}")  # noqa: S108 - image files
     leftovers.claim(root)
     topology = Topology(root.name.removeprefix(leftovers.PREFIX), root / "ovs")

@@ -17,7 +17,11 @@ from abaca.demo.service import CONFIG
 from abaca.demo.topology import Machine
 from abaca.linux.netns import ensure_namespace, remove_namespace
 
-pytestmark = [pytest.mark.dataplane, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.dataplane,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("databases"),
+]
 
 ADDRESS = "10.66.0.250"
 ADMINS = """

@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.dataplane,
     pytest.mark.slow,
     pytest.mark.timeout(600),
+    pytest.mark.usefixtures("databases"),
 ]
 
 OUTAGE_SECONDS = float(os.environ.get("ABACA_TEST_OUTAGE_SECONDS", "0"))

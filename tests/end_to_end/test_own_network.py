@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from configparser import ConfigParser
 from ipaddress import ip_interface
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,13 @@ from abaca.demo import nfs
 from abaca.demo.topology import UNDERLAY_HOST, Machine
 from abaca.errors import CommandFailed
 from abaca.linux.netns import ensure_namespace
+from support.databases import Databases
 from support.demo_config import demo_config
 
-pytestmark = pytest.mark.dataplane
+pytestmark = [
+    pytest.mark.dataplane,
+    pytest.mark.usefixtures("databases"),
+]
 
 CIDR = "10.253.0.0/16"
 MODE = "managed_multi_svm"
@@ -121,7 +127,25 @@ def test_machines_join_by_namespace_and_by_bridge(site: Any, share_type: str) ->
     assert json.loads(site.service.abaca("network", "orphans", "--format", "json")) == []
 
 
-def test_what_no_row_knows_is_found_and_removed(site: Any, share_type: str) -> None:
+def found(site: Any, *options: str) -> dict[tuple[str, str], str]:
+    """The state of each orphan, by kind and name."""
+    told = site.service.abaca("network", "orphans", "--format", "json", *options)
+    return {(row["kind"], row["what"]): row["state"] for row in json.loads(told)}
+
+
+def on_database(file: Path, url: str, changed: Path) -> Path:
+    """A copy of the configuration, with another database."""
+    parser = ConfigParser(default_section="", interpolation=None)
+    parser.read(file)
+    parser["database"] = {"connection": url}
+    with changed.open("w") as text:
+        parser.write(text)
+    return changed
+
+
+def test_what_no_row_knows_is_found_and_removed(
+    site: Any, share_type: str, databases: Databases
+) -> None:
     """With another database all is an orphan: told, kept as long as it has data, then removed."""
     site.service.stop()
     before = site.world()
@@ -131,19 +155,11 @@ def test_what_no_row_knows_is_found_and_removed(site: Any, share_type: str) -> N
     assert json.loads(site.service.abaca("network", "orphans", "--format", "json")) == []
     site.service.stop()
     real = site.service.config
-    lost = site.root / "lost.conf"
-    lost.write_text(f"{real.read_text()}[database]\nconnection = sqlite:///{site.root}/lost.db\n")
-    site.service.config = lost
     try:
-        shown = [
-            {
-                (row["kind"], row["what"]): row["state"]
-                for row in json.loads(
-                    site.service.abaca("network", "orphans", "--format", "json", *options)
-                )
-            }
-            for options in ((), ("--repair",), ("--repair", "--data"), ())
-        ]
+        with databases.one() as url:
+            site.service.config = on_database(real, url, site.root / "lost.conf")
+            tries = ("", "--repair", "--repair --data", "")
+            shown = [found(site, *options.split()) for options in tries]
     finally:
         site.service.config = real
     mine = ("share server", server.id)

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from support.command import BIN
+from support.configuration import Options, text_of
 from support.hostns import Host, Machine, host
 from support.openstack_client import OpenStackClient
 from support.serving import announced, running
@@ -107,13 +108,16 @@ def lines(text: str) -> list[list[str]]:
     return [words for line in text.splitlines() if (words := shlex.split(line, comments=True))]
 
 
-def written(made: Host) -> None:
-    """The configuration, with directories of this test; its deployment is that of the host."""
+def written(made: Host, stored: Mapping[str, Options]) -> None:
+    """The configuration, with directories of this test; its deployment is that of the host.
+
+    Its database is that of the run.
+    """
     text = block("ini", "[DEFAULT]")
     for path, name in FOLDERS.items():
         assert text.count(path) == 1
         text = text.replace(path, str(made.folder / name))
-    (made.folder / "abaca.conf").write_text(text)
+    (made.folder / "abaca.conf").write_text(f"{text}\n{text_of(stored)}")
     (made.folder / "state").mkdir()
     (made.folder / "state" / "deployment").write_text(made.deployment)
 
@@ -132,9 +136,9 @@ def mounted(shell: Shell, location: str) -> None:
     assert here.read(location, "file").stdout == "the first file"
 
 
-def test_a_first_share_by_hand(made_host: Host) -> None:
+def test_a_first_share_by_hand(made_host: Host, stored: Mapping[str, Options]) -> None:
     """Each block, as it is printed: the service starts, and both clients make a share on it."""
-    written(made_host)
+    written(made_host, stored)
     client = made_host.inside(OpenStackClient)
     shell = Shell(made_host, client)
     try:

@@ -10,7 +10,10 @@ import pytest
 
 from abaca.demo import nfs
 
-pytestmark = pytest.mark.dataplane
+pytestmark = [
+    pytest.mark.dataplane,
+    pytest.mark.usefixtures("databases"),
+]
 
 
 def _capture(site: Any) -> subprocess.Popen[str]:
