@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -378,11 +378,24 @@ def test_nobody_is_administrator_by_default(db: Database) -> None:
     assert seen == [False, True]
 
 
+@contextmanager
+def renamed(db: Database, table: str, name: str) -> Iterator[None]:
+    """A table that is missing for a while; the database is also of the tests that follow."""
+    _rename(db, table, name)
+    try:
+        yield
+    finally:
+        _rename(db, name, table)
+
+
+def _rename(db: Database, before: str, after: str) -> None:
+    with db.write() as tx:
+        tx.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+
 def test_a_schema_that_was_not_upgraded(client: Any) -> None:
     """503 at the first try; what to do is in the log, and not for the caller."""
-    with client.db.write() as tx:
-        tx.execute(text("ALTER TABLE messages RENAME TO elsewhere"))
-    with capture_logs() as logs:
+    with renamed(client.db, "messages", "elsewhere"), capture_logs() as logs:
         answer = client.call("alice", "GET", "/v2/messages", version="2.37")
     assert answer.status_code == 503
     assert "messages" not in answer.text

@@ -33,7 +33,7 @@ BACKEND = "direct"
 GANESHA = "ganesha.nfsd"
 DEAD = (ConnectFailure, ClientException, RequestException, ConnectionError)
 OWNERS = {"share", "server", "network", "snapshot"}
-ELSEWHERE = ("adopt", "forget", "transfer")
+ELSEWHERE = ("adopt", "forget", "leave", "transfer")
 """Steps of what this life does not do: tests/crash and tests/linux_driver have them."""
 STEPS = [
     name
