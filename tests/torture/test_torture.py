@@ -166,6 +166,14 @@ def test_paused_past_their_leases_they_change_nothing(trials: Trials) -> None:
     assert any(trials.paused(operation, setting, point) for _ in range(5))
 
 
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_who_offered_and_took_a_share_dies(trials: Trials, side: str) -> None:
+    """Before the first of the two requests, or after the second."""
+    setting = next(item for item in trials.site.settings if item.backend == "single")
+    operation = next(item for item in OPERATIONS if item.name == "transfer")
+    trials.asker_killed(operation, setting, side)
+
+
 def test_every_step_has_a_case() -> None:
     """A new step is a fault point by being one; `CASES` says which operation passes it."""
     written = {

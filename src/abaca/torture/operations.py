@@ -160,6 +160,8 @@ class Operation:
     """What others have of it stays."""
     unmended: Callable[[Bench], bool] = lambda _bench: False
     """True until what nobody asked for has been mended."""
+    requests: int = 1
+    """So many are made of it; it is asked for once the last is committed."""
 
 
 def _on_network(bench: Bench) -> None:
@@ -439,7 +441,7 @@ OPERATIONS = (
     Operation(name="clone", before=Bench.with_snapshot, ask=_clone, after=_cloned),
     Operation(
         name="transfer", before=Bench.with_share, ask=_give, after=_given,
-        modes=SINGLE_ONLY,
+        modes=SINGLE_ONLY, requests=2,
     ),
     Operation(
         name="add subnet", before=_on_first, ask=_add_subnet, after=_on_both,

@@ -190,7 +190,10 @@ class Trials:
                 return
 
     def asker_killed(self, operation: Operation, setting: Setting, side: str) -> None:
-        """Who asks dies before or after the commit: nothing was asked, or all of it is done."""
+        """Who asks dies before the first commit or after the last.
+
+        Nothing was asked, or all of it is done.
+        """
         expected = _sum(self.base, self.reference(operation, setting).change)
         bench = self.bench(setting)
         operation.before(bench)
@@ -309,7 +312,8 @@ def _points(trace: list[str]) -> Iterator[str]:
 
 def _die_asking(bench: Bench, operation: Operation, side: str) -> None:
     """In a process of its own, which has a connection of its own."""
-    os.environ[FAULT_VARIABLE] = f"commit.request:{side}"
+    which = 1 if side == "before" else operation.requests
+    os.environ[FAULT_VARIABLE] = f"commit.request:{side}:{which}"
     url = bench.site.db.engine.url.render_as_string(hide_password=False)
     try:
         bench.site.db = Database(url, pool_size=1)
