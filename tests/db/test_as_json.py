@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,15 +28,6 @@ MOMENTS = (
 decoder = msgspec.json.Decoder(
     tuple[str, str | None, bool, datetime, datetime | None], strict=False
 )
-
-
-@pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
-    """An empty database."""
-    made = Database(database_url)
-    made.create_schema()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -43,10 +43,14 @@ class Machine:
         )
 
 
-@contextmanager
-def machine(purpose: str = "host") -> Iterator[Machine]:
+def machine(purpose: str = "host") -> AbstractContextManager[Machine]:
     """A namespace with a name that nobody else has, removed at the end."""
-    name = f"qa-{purpose}-{uuid.uuid4().hex[:8]}"
+    return named(f"qa-{purpose}-{uuid.uuid4().hex[:8]}")
+
+
+@contextmanager
+def named(name: str) -> Iterator[Machine]:
+    """The namespace of that name, removed at the end."""
     netns.ensure_namespace(name)
     try:
         yield Machine(name=name)

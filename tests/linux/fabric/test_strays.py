@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from fabric_stage import Site, Stage, flat
 
 from abaca.linux import links, netns
 from abaca.linux.survey import port_alias, port_name
-from abaca.testing.netns import Machine
+from abaca.testing.netns import Machine, named
 
 pytestmark = pytest.mark.dataplane
 
@@ -32,15 +31,9 @@ def site(stage: Stage, host: Machine) -> Site:
     return stage.site(host, bridge_mappings={"flat": "br-flat"}, ovs_db="/nonexistent/db.sock")
 
 
-@contextmanager
-def server(site: Site, key: str) -> Iterator[Machine]:
+def server(site: Site, key: str) -> AbstractContextManager[Machine]:
     """A share server's namespace."""
-    name = f"abaca-{site.deployment}-{key}"
-    netns.ensure_namespace(name)
-    try:
-        yield Machine(name=name)
-    finally:
-        netns.remove_namespace(name)
+    return named(f"abaca-{site.deployment}-{key}")
 
 
 def strays(site: Site) -> list[str]:
