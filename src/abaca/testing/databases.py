@@ -50,7 +50,11 @@ class DatabaseServer(ABC):
         self.home = Path(tempfile.mkdtemp(prefix="abaca-db-", dir=parent))
         self._process: subprocess.Popen[bytes] | None = None
         self._own(self.home)
-        self._prepare()
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def start(self) -> None:
         """Serving when this returns; RuntimeError if it ends instead."""
@@ -229,18 +233,22 @@ class MariadbServer(DatabaseServer):
             "mariadb-install-db",
             "--no-defaults",
             f"--datadir={self.home}/data",
+            self._own_temporary_tables(),
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-name-resolve",
         )
+
+    def _own_temporary_tables(self) -> str:
+        """At its start a server removes the temporary tables that it finds, whosever they are."""
+        return f"--tmpdir={self.home}"
 
     def _command(self) -> list[str]:
         return [
             shutil.which("mariadbd") or "/usr/sbin/mariadbd",
             "--no-defaults",
             f"--datadir={self.home}/data",
-            # At its start a server removes temporary tables there, whosever they are.
-            f"--tmpdir={self.home}",
+            self._own_temporary_tables(),
             f"--socket={self.home / self.listens}",
             f"--pid-file={self.home}/pid",
             "--skip-networking",
