@@ -330,9 +330,14 @@ def _release(tx: Tx, task: Task, values: dict[str, Any]) -> None:
 
 
 def break_expired(tx: Tx) -> int:
-    """Free the tasks whose lease ran out; returns how many."""
-    clock = read_clock(tx)
-    return _break(tx, _expired(*_at(clock)))
+    """Free the tasks whose lease ran out; returns how many.
+
+    A row that somebody holds is left for later: whoever was paused in a transaction would
+    have everybody wait until the database ends it.
+    """
+    expired = select(tasks.c.id).where(_expired(*_at(read_clock(tx))))
+    free = tx.execute(expired.with_for_update(skip_locked=True)).scalars().all()
+    return _break(tx, tasks.c.id.in_(free)) if free else 0
 
 
 def set_back(tx: Tx, queues: Collection[str], lease_seconds: float) -> None:

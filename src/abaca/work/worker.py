@@ -163,25 +163,29 @@ class WorkerPool:
             self._clock = clock
             return None
         self._clock = clock
-        if outlook.expired:
-            with self._db.write(EXPIRE) as tx:
-                broken = queue.break_expired(tx)
-            metrics.lease_takeovers.labels("expired").inc(broken)
-            log.warning("leases_expired", tasks=broken)
+        broken = self._break_expired() if outlook.expired else 0
         taken = self.claim(outlook.ready) if outlook.ready else []
         for task in taken:
             lease = Lease(self._db, task)
             self._keeper.add(lease)
             self._inbox.put(lease)
-        if outlook.expired or taken:
+        if broken or taken:
             self._pause = EAGER_SECONDS
             self._claimed = time.monotonic()
-        if outlook.expired or (taken and len(outlook.ready) == idle):
+        if broken or (taken and len(outlook.ready) == idle):
             return None
         if outlook.ready and not taken:
             return CONTENDED_SECONDS
         self._pause = min(self._pause * 1.5, self._options.poll_seconds)
         return self._pause if outlook.next_due is None else min(outlook.next_due, self._pause)
+
+    def _break_expired(self) -> int:
+        with self._db.write(EXPIRE) as tx:
+            broken = queue.break_expired(tx)
+        if broken:
+            metrics.lease_takeovers.labels("expired").inc(broken)
+            log.warning("leases_expired", tasks=broken)
+        return broken
 
     def _was_set_back(self, now: float, ours: float) -> bool:
         """True if the clock of leases went less far than ours since the last look, or at the first.
