@@ -135,6 +135,9 @@ def _fail(tx: Tx, lease: Lease, server: ShareServer, error: Exception) -> None:
 def ensure(lease: Lease, backend: Backend, server: ShareServer) -> None:
     """The server serves with addresses on all of its subnets, and its row says so."""
     network = network_of(lease.db, backend, server)
+    if server.status is ServerStatus.CREATING:
+        # Not of one that served: it may have been unmanaged meanwhile, and runs on.
+        lease.if_lost(lambda: _take_back(lease.db, backend, server, network))
     details = dict(backend.driver.ensure_server(server_view(server), network))
     network.release_others()
     if routes := network.tenant_routes():
@@ -143,6 +146,17 @@ def ensure(lease: Lease, backend: Backend, server: ShareServer) -> None:
         )
     if server.status is not ServerStatus.ACTIVE or details != dict(server.details):
         record(lease, server, details)
+
+
+def _take_back(
+    db: Database, backend: Backend, server: ShareServer, network: BoundFlat | BoundManaged
+) -> None:
+    """Another worker has removed it, or is about to: it is gone, with what was made since."""
+    with db.read() as tx:
+        found = share_servers.get(tx, server.id)
+    if found is None or (found.slot is None and found.status.is_ours):
+        backend.driver.remove_server(server_view(server))
+        network.release_all()
 
 
 def outdated(db: Database, backend: Backend, server: ShareServer) -> bool:
