@@ -86,3 +86,23 @@ def test_a_snapshot_that_was_deleted_is_not_left_behind(api: Api, start: StartMa
     driver.gate.open.set()
     assert manager.stop()
     assert driver.world.snapshots == {}
+
+
+def test_rules_of_before_do_not_stay_in_force(api: Api, start: StartManager) -> None:
+    """A rule is applied by the other worker, and denied, and then the sleeper applies it."""
+    driver = Sleeper(MODE, "apply_access")
+    start(backend("b1", MODE, driver=driver))
+    share_id = api.share(api.share_type(MODE), network_id=api.share_network())
+    share = api.until_status(share_id, ShareStatus.AVAILABLE)
+    rule_id = api.allow(share_id, "10.0.0.0/24")
+    overtaken(api, driver)
+    api.until(lambda: api.rows("access_rules")[0]["state"] == "active")
+    api.deny(share_id, rule_id)
+    api.until(lambda: not api.rows("access_rules"))
+    api.until_idle()
+    assert driver.world.shares[share.instance.id].rules == []
+    before = driver.calls.count("apply_access")
+    driver.gate.open.set()
+    api.until(lambda: driver.calls.count("apply_access") > before)
+    api.until_idle()
+    assert driver.world.shares[share.instance.id].rules == []

@@ -15,6 +15,7 @@ from abaca.manager import share_outcome as outcome
 from abaca.manager import share_server
 from abaca.manager.access import RulesOutcome, apply_rules, unsettled
 from abaca.manager.backend import Backend
+from abaca.manager.looks import look_at_share
 from abaca.manager.share_outcome import Done
 from abaca.manager.views import server_view, share_view
 from abaca.model.access_rule import AccessRule
@@ -22,9 +23,11 @@ from abaca.model.share import Share, ShareInstance
 from abaca.model.share_server import ShareServer
 from abaca.model.task import Task
 from abaca.states import AccessRulesStatus, ServerStatus, ShareStatus
+from abaca.steps import commit
 from abaca.work.lease import Lease
 
 log = structlog.get_logger()
+TAKE_BACK = commit("share.take_back")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +150,13 @@ class ShareHandler:
         )
 
     def _take_back(self, job: Job) -> None:
-        """Another worker has removed it, or put it elsewhere: it is gone from here."""
-        with self.db.read() as tx:
+        """Another worker went on with it: it is as that one left it, or gone from here again."""
+        with self.db.write(TAKE_BACK) as tx:
             found = share_instances.share_of(tx, job.share.instance.id)
-        if found is None or _left(job.share.instance, found.instance):
-            job.backend.driver.remove_share(job.view())
+            if found is not None and not _left(job.share.instance, found.instance):
+                look_at_share(tx, found.instance)
+                return
+        job.backend.driver.remove_share(job.view())
 
     def _bring_server(self, lease: Lease, job: Job) -> bool:
         """The share's server serves; True if it did not before."""
