@@ -137,7 +137,10 @@ class Site:
 
     def start(self, faults: Mapping[str, str] | None = None) -> int:
         """Start a manager, which may be told to meet a fault; its process ID at once."""
-        self.config.write_text(self.configure(self.overrides))
+        # At once: the one that was started before may be reading it.
+        beside = self.config.with_suffix(".new")
+        beside.write_text(self.configure(self.overrides))
+        beside.replace(self.config)
         process = self.nursery.start(
             Birth(
                 config=str(self.config),
