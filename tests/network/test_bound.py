@@ -50,7 +50,14 @@ from abaca.network.bound import (
 )
 from abaca.network.fake import FakePlugin
 from abaca.network.helper import FlatHelper, HelperSubnet, ManagedHelper
-from abaca.network.plugin import Label, NetworkPlugin, NetworkType, PluginHost, SubnetRef
+from abaca.network.plugin import (
+    Label,
+    NetworkMaker,
+    NetworkPlugin,
+    NetworkType,
+    PluginHost,
+    SubnetRef,
+)
 from abaca.steps import FAULT_VARIABLE
 from abaca.testing.power import Power, PowerCut
 from abaca.testing.recording_fabric import RecordingFabric
@@ -330,6 +337,30 @@ def test_failed_release_is_finished_later(database: Database) -> None:
     assert _rows(database) == 1
     helper.release_all()
     assert (_rows(database), fake.cloud.ports) == (0, [])
+
+
+def test_what_was_asked_for_after_its_rows_had_gone_is_released(database: Database) -> None:
+    """Who slept goes on after another process has released all: addresses and network too."""
+    fabric = RecordingFabric()
+    tenant = register(database, segment("192.168.5.0/24"))
+    plugin = plugin_on(
+        database, {**MANAGED, "connectivity": "routed"}, DriverMode.MANAGED, fabric=fabric
+    )
+    subnet = SubnetRef(key="s1", project_id=PROJECT, net_id=tenant.id)
+    server = share_server(database)
+    sleeper = _managed(database, plugin, server, subnet)
+    (nic,) = sleeper.interfaces()
+    with database.read() as tx:
+        claims = [row.claim for row in allocations.of_server(tx, server)]
+    _managed(database, plugin, server, subnet).release_all()
+    assert left_in(database, fabric) == []
+    assert isinstance(plugin, NetworkMaker)
+    plugin.ensure_network(subnet, host="host1")
+    (again,) = plugin.allocate(subnet, claims, host="host1")
+    assert [item.address for item in nic.addresses] == list(again.addresses)
+    assert left_in(database, fabric) != []
+    sleeper.release_all()
+    assert left_in(database, fabric) == []
 
 
 def test_garbage_is_refused(database: Database) -> None:

@@ -21,7 +21,7 @@ class AllocationRow:
 
     section: str
     claim: Claim
-    allocation: Allocation | None
+    allocation: Allocation | None = None
     forgotten: bool = False
     """The plugin was told to forget it, and may have: its addresses may be nobody's."""
 

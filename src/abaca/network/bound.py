@@ -90,6 +90,7 @@ class BoundNetwork:
         self._plugin = binding.plugin
         self._database = binding.database
         self._admin = None if binding.admin is None else BoundFlat(binding.admin)
+        self._asked: dict[Claim, AllocationRow] = {}
 
     @property
     def admin(self) -> BoundFlat | None:
@@ -107,6 +108,7 @@ class BoundNetwork:
         this call is left.
         """
         claims = [self._claim(subnet, index) for index in range(count)]
+        self._asked |= {c: AllocationRow(section=self._binding.section, claim=c) for c in claims}
         with self._owner_lock(), self._subnet_lock(subnet):
             rows = [self._taken_back(subnet, row) for row in self._rows()]
             known = {row.claim: row.allocation for row in rows if row.allocation}
@@ -143,9 +145,11 @@ class BoundNetwork:
 
         The remote things go first and the rows last, so repeating it after a crash
         finishes it. Networks that the plugin made go with the last server on them.
+        What was asked for here goes too, though another process removed its rows before.
         """
         with self._owner_lock():
-            self._release_rows(self._rows())
+            known = {row.claim: row for row in self._rows()}
+            self._release_rows(list((self._asked | known).values()))
         self._release_former_admin()
         if self._admin is not None:
             self._admin.release_all()
