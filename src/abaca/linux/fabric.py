@@ -16,7 +16,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from abaca.errors import LinuxError
-from abaca.linux import links, neighbours, netns
+from abaca.linux import devices, links, neighbours, netns
 from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink, Route
 from abaca.linux.lock import locked
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
@@ -277,16 +277,17 @@ class LinuxFabric:
         alias = port_alias(self._options.deployment, space, wanted.name)
 
         def connect(here: Netlink) -> None:
-            if not whole:
-                links.lay_cable(here, cable, replace=wanted.ours)
-            near = links.ensure_mtu(here, cable.near, cable.mtu)
-            links.ensure_alias(here, near, alias)
-            if outlet.open_vswitch:
-                links.mute(cable.near)
-                links.set_up(here, cable.near, mac=cable.near_mac, mtu=cable.mtu)
-                links.checksum_in_software(cable.near)
+            if whole:
+                near = links.ensure_mtu(here, cable.near, cable.mtu)
             else:
-                links.ensure_member(here, near, outlet.bridge)
+                near = links.lay_cable(here, cable, replace=wanted.ours)
+            if outlet.open_vswitch:
+                links.ensure_alias(here, near, alias)
+                links.mute(cable.near)
+                links.set_up(here, cable.near, mac=cable.near_mac, mtu=cable.mtu, new=not whole)
+                devices.checksum_in_software(cable.near)
+            else:
+                links.ensure_member(here, near, outlet.bridge, alias=alias)
 
         whole = links.exists_in(outlet.namespace, cable.near) and links.inside(
             outlet.namespace, doing, lambda here: links.cable_is_whole(here, cable)
@@ -340,7 +341,7 @@ class LinuxFabric:
                 links.lay_cable(here, cable, replace=True)
             near = links.ensure_mtu(here, cable.near, cable.mtu)
             if outlet.open_vswitch:
-                links.checksum_in_software(cable.near)
+                devices.checksum_in_software(cable.near)
             links.ensure_member(here, near, bridge)
 
         def plug(there: Netlink) -> None:
@@ -348,7 +349,7 @@ class LinuxFabric:
             if outlet.open_vswitch:
                 links.mute(cable.far)
                 links.set_up(there, cable.far, mac=cable.far_mac, mtu=cable.mtu)
-                links.checksum_in_software(cable.far)
+                devices.checksum_in_software(cable.far)
             else:
                 links.ensure_member(there, far, outlet.bridge)
 
@@ -430,7 +431,7 @@ def _dress(space: str, wanted: _Interface, *, in_software: bool, new: bool) -> N
             _settle(wanted)
         name, routed = wanted.name, not wanted.apart
         links.ensure_addresses(there, name, wanted.addresses, routed=routed, new=new)
-        links.set_up(there, name, mac=wanted.mac, mtu=wanted.mtu)
+        links.set_up(there, name, mac=wanted.mac, mtu=wanted.mtu, new=new)
         if wanted.apart:
             ensure_apart(there, name, wanted.addresses, wanted.routes)
         else:
@@ -438,7 +439,7 @@ def _dress(space: str, wanted: _Interface, *, in_software: bool, new: bool) -> N
             own = [address.ip for address in wanted.addresses]
             ensure_source_routes(there, name, own, wanted.gateways, new=new)
         if in_software:
-            links.checksum_in_software(name)
+            devices.checksum_in_software(name)
 
     links.inside(space, f"setting up {wanted.name}", work)
 

@@ -7,13 +7,10 @@ difference is made.
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import fcntl
 import hashlib
 import os
 import socket
-import struct
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,6 +33,7 @@ from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
 
 from abaca.errors import LinuxError
 from abaca.linux import netns
+from abaca.linux.devices import bring_up, exists, index_of
 
 T = TypeVar("T")
 IPAddress = IPv4Address | IPv6Address
@@ -50,9 +48,6 @@ _SCOPE_LINK = 253
 _PROTO_STATIC = 4
 _TABLE_MAIN = 254
 _PERMANENT = 0x80
-_SIOCETHTOOL = 0x8946
-_SIOCGIFINDEX = 0x8933
-_ETHTOOL_STXCSUM = 0x17
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV, errno.EAFNOSUPPORT})
 _ABSENT = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
 
@@ -65,7 +60,7 @@ class Link:
     index: int
     kind: str | None
     peer: int | None
-    """The index of the link at the other end, or underneath."""
+    """The index of the link at the other end, or underneath; None also if it was not asked for."""
     master: int | None
     mac: str
     mtu: int
@@ -107,31 +102,12 @@ def inside(namespace: str | None, doing: str, work: Callable[[Netlink], T]) -> T
         raise LinuxError(f"{doing}{place}: {failure}") from failure
 
 
-def exists(name: str) -> bool:
-    """True if there is a link of this name here; without netlink or a descriptor."""
-    try:
-        Path(f"/proc/sys/net/ipv4/conf/{name}").stat()
-    except FileNotFoundError:
-        return False
-    return True
-
-
 def exists_in(namespace: str | None, name: str) -> bool:
-    """As `exists`, inside the namespace (None: ours); LinuxError if there is no such namespace."""
+    """True if the namespace (None: ours) has such a link; LinuxError if there is no namespace."""
     try:
         return netns.call_inside(namespace, lambda: exists(name))
     except OSError as failure:
         raise LinuxError(f"looking for {name}: {failure}") from failure
-
-
-def index_of(name: str) -> int:
-    """The index of the link of this name here; LinuxError if there is none."""
-    # Asked first: for an unknown name some kernels look for a module.
-    if exists(name):
-        request = struct.pack("16sI20x", name.encode(), 0)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
-            return int(struct.unpack_from("I", fcntl.ioctl(control, _SIOCGIFINDEX, request), 16)[0])
-    raise LinuxError(f"there is no link {name}")
 
 
 def find(netlink: Netlink, name: str) -> Link | None:
@@ -185,11 +161,13 @@ def ensure_bridge(netlink: Netlink, name: str) -> Link:
     return bridge
 
 
-def ensure_member(netlink: Netlink, link: Link, bridge: str) -> None:
-    """The link is a port of the bridge, mute and up."""
+def ensure_member(netlink: Netlink, link: Link, bridge: str, *, alias: str | None = None) -> None:
+    """The link is a port of the bridge, mute and up, and says that of itself."""
     master = index_of(bridge)
     mute(link.name)
     changes: dict[str, object] = {}
+    if alias is not None and link.alias != alias:
+        changes["ifalias"] = alias
     if link.master != master:
         changes["master"] = master
     if not link.up:
@@ -226,8 +204,10 @@ def cable_is_whole(netlink: Netlink, cable: Cable) -> bool:
     return far is not None and (near.peer, far.peer) == (far.index, near.index)
 
 
-def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> None:
-    """Make the pair, in place of whatever has the name of the near end; both ends are down.
+def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> Link:
+    """Make the pair, in place of whatever has the name of the near end, which is returned.
+
+    Both ends are down.
 
     Something that has the name of the far end is replaced too, or else refused.
     """
@@ -255,6 +235,16 @@ def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> None:
                 "mtu": cable.mtu,
             },
         )
+    return Link(
+        name=cable.near,
+        index=index_of(cable.near),
+        kind="veth",
+        peer=None,
+        master=None,
+        mac=cable.near_mac,
+        mtu=cable.mtu,
+        up=False,
+    )
 
 
 def add_link_into(netlink: Netlink, namespace: str, name: str, **options: object) -> None:
@@ -360,8 +350,14 @@ def ensure_routes(
         netlink.route("replace", **_spelled(route, index, table))
 
 
-def set_up(netlink: Netlink, name: str, *, mac: str, mtu: int) -> None:
-    """The interface has this MAC address and MTU, and is up."""
+def set_up(netlink: Netlink, name: str, *, mac: str, mtu: int, new: bool = False) -> None:
+    """The interface has this MAC address and MTU, and is up.
+
+    ``new``: it was made just now, with both.
+    """
+    if new:
+        bring_up(name)
+        return
     link = ensure_mtu(netlink, name, mtu)
     if link.mac != mac:
         netlink.link("set", index=link.index, address=mac)
@@ -383,18 +379,14 @@ def mute(name: str) -> None:
 
 def setting(family: str, interface: str, key: str, value: str) -> None:
     """Write ``net.FAMILY.conf.INTERFACE.KEY`` if it differs; nothing where the kernel lacks it."""
-    file = Path(f"/proc/sys/net/{family}/conf/{interface}/{key}")
+    file = f"/proc/sys/net/{family}/conf/{interface}/{key}"
     with suppress(FileNotFoundError):
-        if file.read_text(encoding="ascii").strip() != value:
-            file.write_text(value, encoding="ascii")
-
-
-def checksum_in_software(name: str) -> None:
-    """Switch transmit checksum offload off (a switch in user space would see empty checksums)."""
-    wanted = ctypes.create_string_buffer(struct.pack("II", _ETHTOOL_STXCSUM, 0))
-    request = struct.pack("16sP16x", name.encode(), ctypes.addressof(wanted))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
-        fcntl.ioctl(control, _SIOCETHTOOL, request)
+        # Where all of /proc/sys is read-only, what is right already can still be read.
+        with _opened(file) as descriptor:
+            told = os.read(descriptor, 64)
+        if told.strip() != value.encode():
+            with _opened(file, os.O_WRONLY) as descriptor:
+                os.write(descriptor, value.encode())
 
 
 def _link(message: Any) -> Link:  # noqa: ANN401
@@ -471,8 +463,8 @@ def _family(network: IPNetwork) -> int:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[int]:
-    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+def _opened(file: Path | str, mode: int = os.O_RDONLY) -> Iterator[int]:
+    descriptor = os.open(file, mode | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:

@@ -11,8 +11,6 @@ import ctypes
 import errno
 import fcntl
 import os
-import socket
-import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from abaca.errors import LinuxError
+from abaca.linux.devices import bring_up
 
 T = TypeVar("T")
 
@@ -30,9 +29,6 @@ _MS_BIND = 4096
 _MS_REC = 16384
 _MS_SHARED = 1 << 20
 _MNT_DETACH = 2
-_SIOCGIFFLAGS = 0x8913
-_SIOCSIFFLAGS = 0x8914
-_IFF_UP = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -58,7 +54,7 @@ def namespaces() -> list[str]:
 def ensure_namespace(name: str) -> None:
     """The namespace exists and its loopback is up. A left-over file is mended."""
     if exists(name):
-        call_inside(name, _loopback_up)
+        call_inside(name, lambda: bring_up("lo"))
         return
     _share_directory()
     target = path(name)
@@ -67,7 +63,7 @@ def ensure_namespace(name: str) -> None:
 
     def make() -> None:
         _check(_libc.unshare(_CLONE_NEWNET), f"making network namespace {name}")
-        _loopback_up()
+        bring_up("lo")
         # Mounted last: what exists is complete.
         _mount("/proc/thread-self/ns/net", str(target), _MS_BIND)
 
@@ -132,17 +128,6 @@ def _in_thread(function: Callable[[], T]) -> T:
     if failures:
         raise failures[0]
     return results[0]
-
-
-def _loopback_up() -> None:
-    """By the oldest of interfaces: a netlink library takes longer to set up than this takes."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
-        name = b"lo"
-        told = fcntl.ioctl(control, _SIOCGIFFLAGS, struct.pack("16sh14x", name, 0))
-        (flags,) = struct.unpack_from("h", told, 16)
-        if not flags & _IFF_UP:
-            wanted = struct.pack("16sh14x", name, flags | _IFF_UP)
-            fcntl.ioctl(control, _SIOCSIFFLAGS, wanted)
 
 
 def _share_directory() -> None:

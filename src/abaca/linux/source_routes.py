@@ -18,6 +18,7 @@ from ipaddress import IPv4Address, ip_address
 
 from abaca.errors import LinuxError
 from abaca.linux import links
+from abaca.linux.devices import index_of
 from abaca.linux.links import IPAddress, IPInterface, Netlink, Route
 
 _MAIN = 254
@@ -44,7 +45,7 @@ def ensure_source_routes(
     """
     if new and not gateways:
         return
-    index = links.index_of(name)
+    index = index_of(name)
     for family, version in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):
         gateway = next((item for item in gateways if item.version == version), None)
         sources = {item for item in addresses if item.version == version and gateway}
@@ -59,7 +60,7 @@ def ensure_apart(
     netlink: Netlink, name: str, addresses: Collection[IPInterface], routes: Collection[Route]
 ) -> None:
     """Packets from these addresses, and no others, leave by this interface and its routes."""
-    table = _FIRST_TABLE + links.index_of(name)
+    table = _FIRST_TABLE + index_of(name)
     own = {Route(destination=item.network, gateway=None) for item in addresses}
     links.ensure_routes(netlink, name, own | set(routes), table)
     for family, version in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):

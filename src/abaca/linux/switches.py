@@ -20,7 +20,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from abaca.errors import LinuxError
-from abaca.linux import links, netns
+from abaca.linux import devices, links, netns
 from abaca.linux.links import Link, Netlink
 from abaca.linux.ovs import OpenVSwitch
 from abaca.linux.wire import FabricOptions, Wire
@@ -87,14 +87,14 @@ class Switches:
 
         def prepare(there: Netlink) -> bool:
             bridge = links.ensure_bridge(there, outlet.bridge)
-            found = links.exists(uplink)
+            found = devices.exists(uplink)
             for member in _uplinks(there, bridge):
                 if member.name != uplink:
                     links.remove(there, member.name)
             return found
 
         def connect(there: Netlink) -> None:
-            if not (links.exists(uplink) and links.exists(outlet.bridge)):
+            if not (devices.exists(uplink) and devices.exists(outlet.bridge)):
                 raise LinuxError(f"{outlet.wire} was removed while it was made")
             link = links.ensure_mtu(there, uplink, outlet.wire.mtu)
             links.ensure_member(there, link, outlet.bridge)
@@ -261,8 +261,10 @@ class Switches:
         return (*self._options.vxlan_peers, *((group,) if group is not None else ()))
 
     def _is_kernel_bridge(self, name: str) -> bool:
-        link = _link_here(name)
-        return link is not None and link.kind == "bridge"
+        try:
+            return devices.is_bridge(name)
+        except OSError as failure:
+            raise LinuxError(f"looking for {name}: {failure}") from failure
 
     def _ovs_way(self, kind: str, target: str) -> str:
         if self._ovs.has_bridge(target):
