@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from jeepney import DBusErrorResponse, message_bus, new_error, new_method_call
+from jeepney import DBusAddress, DBusErrorResponse, message_bus, new_error, new_method_call
 from jeepney.io.blocking import DBusConnection
 
 from abaca.linux.bus import Bus, BusError
@@ -73,7 +73,8 @@ def test_each_is_an_error_of_ours(
     monkeypatch.setattr(DBusConnection, "send_and_get_reply", fail)
     with pytest.raises(BusError):
         bus.call(message_bus, "ListNames")
-    assert not bus.has("org.example.Nobody", within=0.1)
+    nobody = DBusAddress("/", bus_name="org.example.Nobody")
+    assert bus.first_call(nobody, "Ping", within=0.1) is None
     with pytest.raises(NotReady):
-        bus._wait(patience=0)
+        bus._wait(bus._answer, patience=0)
     gc.collect()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from socket import AF_UNIX, SOCK_STREAM, socket
 from xml.sax.saxutils import escape
 
 from jeepney import (
@@ -45,7 +46,7 @@ _LONGEST_SOCKET = 100
 """Bytes in a UNIX socket's address (108), less some for the kernel's and D-Bus's own."""
 _FOREIGN = (OSError, ValueError, RuntimeError, DBusErrorResponse, RouterClosed)
 """What the library and the socket under it raise."""
-_PAUSE = 0.002
+_PAUSE = 0.0005
 """Seconds between looks for the socket of a daemon that has just been started."""
 
 
@@ -90,7 +91,12 @@ class Bus:
     def start(self) -> None:
         """It runs and answers."""
         self.begin()
-        self._wait()
+        self._wait(self._answer)
+
+    def open(self) -> None:
+        """It runs and takes in who comes; `start` waits until it also answers."""
+        self.begin()
+        self._wait(self._admit)
 
     def stop(self) -> None:
         """It is gone; succeeds on unknown."""
@@ -111,31 +117,39 @@ class Bus:
         """Call a method and return what it returns; BusError if it fails."""
         try:
             with self._connected(timeout) as connection:
-                message = new_method_call(target, method, signature, body)
-                reply = connection.send_and_get_reply(message, timeout=timeout)
+                return self._ask(connection, target, method, signature, body, timeout=timeout)
+        except _FOREIGN as error:
+            raise BusError(f"{method} on {self.address}: {error!r}") from error
+
+    def first_call(
+        self, target: DBusAddress, method: str, *, within: float, timeout: float = 20
+    ) -> tuple[object, ...] | None:
+        """`call` as soon as somebody has the target's name; None if nobody has it in that time."""
+        try:
+            with self._connected(within) as connection:
+                _await_owner(connection, target, within)
+                return self._ask(connection, target, method, timeout=timeout)
+        except _FOREIGN:
+            return None
+
+    def _ask(
+        self,
+        connection: DBusConnection,
+        target: DBusAddress,
+        method: str,
+        signature: str | None = None,
+        body: tuple[object, ...] = (),
+        *,
+        timeout: float,
+    ) -> tuple[object, ...]:
+        try:
+            message = new_method_call(target, method, signature, body)
+            reply = connection.send_and_get_reply(message, timeout=timeout)
         except _FOREIGN as error:
             raise BusError(f"{method} on {self.address}: {error!r}") from error
         if reply.header.message_type is MessageType.error:
             raise BusError(f"{method}: {' '.join(str(part) for part in reply.body)}")
         return tuple(reply.body)
-
-    def has(self, name: str, *, within: float) -> bool:
-        """True as soon as somebody has this name on the bus; False if nobody does in that time."""
-        taken = MatchRule(type="signal", sender=message_bus.bus_name, member="NameOwnerChanged")
-        taken.add_arg_condition(0, name)
-        try:
-            with (
-                self._connected(within) as connection,
-                connection.filter(taken) as signals,
-            ):
-                bus = Proxy(message_bus, connection, timeout=within)
-                bus.AddMatch(taken)
-                # Asked after the signal is ordered, so that it is not missed in between.
-                if not bus.NameHasOwner(name)[0]:
-                    connection.recv_until_filtered(signals, timeout=within)
-                return True
-        except _FOREIGN:
-            return False
 
     @contextmanager
     def _connected(self, seconds: float) -> Iterator[DBusConnection]:
@@ -145,21 +159,44 @@ class Bus:
         one second only: an NFS server that serves would be taken for dead.
         """
         with (
-            closing(prep_socket(get_bus(self.address), timeout=seconds)) as socket,
-            DBusConnection(socket) as connection,
+            closing(prep_socket(get_bus(self.address), timeout=seconds)) as opened,
+            DBusConnection(opened) as connection,
         ):
             yield connection
 
-    def _wait(self, patience: float = 10) -> None:
+    def _answer(self, seconds: float) -> None:
+        with self._connected(seconds):
+            pass
+
+    def _admit(self, seconds: float) -> None:
+        with socket(AF_UNIX, SOCK_STREAM) as caller:
+            caller.settimeout(seconds)
+            caller.connect(str(self._socket))
+
+    def _wait(self, attempt: Callable[[float], None], patience: float = 10) -> None:
         deadline = time.monotonic() + patience
         while True:
             try:
-                with self._connected(patience):
-                    return
+                attempt(patience)
             except _FOREIGN as error:
-                said = f"{error}; {self.daemon.last_words()}"
                 if self.daemon.identity() is None:
+                    said = f"{error}; {self.daemon.last_words()}"
                     raise LinuxError(f"the bus {self.address} does not start: {said}") from error
                 if time.monotonic() > deadline:
+                    said = f"{error}; {self.daemon.last_words()}"
                     raise NotReady(f"the bus {self.address} does not answer: {said}") from error
+            else:
+                return
             time.sleep(_PAUSE)
+
+
+def _await_owner(connection: DBusConnection, target: DBusAddress, seconds: float) -> None:
+    """Somebody has the target's name; TimeoutError if nobody comes to have it."""
+    taken = MatchRule(type="signal", sender=message_bus.bus_name, member="NameOwnerChanged")
+    taken.add_arg_condition(0, target.bus_name)
+    with connection.filter(taken) as signals:
+        bus = Proxy(message_bus, connection, timeout=seconds)
+        bus.AddMatch(taken)
+        # Asked after the signal is ordered, so that it is not missed in between.
+        if not bus.NameHasOwner(target.bus_name)[0]:
+            connection.recv_until_filtered(signals, timeout=seconds)

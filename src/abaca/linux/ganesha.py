@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
@@ -178,9 +179,9 @@ class Ganesha:
             if self.answers():
                 return
             self.daemon.stop(timeout=5)
-        self.bus.start()
         self._recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.save(exports)
+        self.bus.open()
         argv = ["ganesha.nfsd", "-F", "-f", str(self._configuration)]
         argv += ["-p", str(self._folder / "ganesha.pid"), "-L", str(self.daemon.log)]
         env = {"DBUS_SYSTEM_BUS_ADDRESS": self.bus.address, "MALLOC_ARENA_MAX": "2"}
@@ -193,10 +194,9 @@ class Ganesha:
         """
         deadline = time.monotonic() + patience
         while True:
-            if self.bus.has(_EXPORTS.bus_name, within=_LOOK):
-                served = self.serving()
-                if served is not None:
-                    return served
+            served = self._first_served()
+            if served is not None:
+                return served
             if self.daemon.identity() is None:
                 raise LinuxError(f"NFS-Ganesha does not start: {self.daemon.last_words()}")
             if time.monotonic() > deadline:
@@ -217,6 +217,9 @@ class Ganesha:
     def save(self, exports: Sequence[Export]) -> None:
         """These are the exports that it starts with the next time."""
         text = render(self._options, self._recovery, exports)
+        with suppress(FileNotFoundError):
+            if self._configuration.read_text(encoding="utf-8") == text:
+                return
         write_whole(self._configuration, text, durable=False)
 
     def put(self, export: Export) -> None:
@@ -241,10 +244,17 @@ class Ganesha:
 
     def served(self) -> set[int]:
         """IDs of the exports served now."""
-        listed = self.bus.call(_EXPORTS, "ShowExports", timeout=10)[1]
-        if not isinstance(listed, list):
-            raise BusError(f"ShowExports answered {listed!r}")
-        return {int(item[0]) for item in listed}
+        return _ids(self.bus.call(_EXPORTS, "ShowExports", timeout=10))
+
+    def _first_served(self) -> set[int] | None:
+        """As `serving`, of one that may still be starting: it is given a moment."""
+        if not self._is_in_place():
+            return None
+        try:
+            listed = self.bus.first_call(_EXPORTS, "ShowExports", within=_LOOK, timeout=10)
+            return None if listed is None else _ids(listed)
+        except BusError:
+            return None
 
     def clients(self, export_id: int) -> frozenset[Client] | None:
         """Those of an export that is served; None if one is named otherwise than we do."""
@@ -268,8 +278,7 @@ class Ganesha:
 
         That is in its own network namespace, where it sees the mounts that we see.
         """
-        running = self.daemon.identity()
-        if running is None or not self._in_place(running[0]):
+        if not self._is_in_place():
             return None
         try:
             return self.served()
@@ -287,20 +296,31 @@ class Ganesha:
             return set()
         return {line.partition(":")[0].strip() for line in lines if ":" in line}
 
-    def _in_place(self, pid: int) -> bool:
-        """False for a process elsewhere: it would serve what is underneath, or nobody.
+    def _is_in_place(self) -> bool:
+        """False for no process, or one elsewhere: it would serve what is underneath, or nobody.
 
         A namespace that was removed lives on with its processes, and another one
         may have its name by now.
         """
+        running = self.daemon.identity()
+        if running is None:
+            return False
         ours = Path("/proc/thread-self/ns/net")
         network = ours if self._netns is None else namespaces.path(self._netns)
         try:
-            seen = Path(f"/proc/{pid}/ns")
+            seen = Path(f"/proc/{running[0]}/ns")
             same_mounts = (seen / "mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
             return same_mounts and (seen / "net").stat().st_ino == network.stat().st_ino
         except OSError:
             return False
+
+
+def _ids(answer: tuple[object, ...]) -> set[int]:
+    """Of the exports that ShowExports lists."""
+    listed = answer[1]
+    if not isinstance(listed, list):
+        raise BusError(f"ShowExports answered {listed!r}")
+    return {int(item[0]) for item in listed}
 
 
 def _quoted(text: str) -> str:
