@@ -52,15 +52,23 @@ def _plain(item: InterfaceRecord) -> tuple[IPAddress, ...]:
     return tuple(ip_interface(text).ip for text in item.addresses)
 
 
-@step("server.create.interfaces")
-def ensure_interfaces(place: Place, fabric: LinuxFabric, wanted: NetworkRecord) -> None:
-    """The namespace has exactly these interfaces."""
+def record_interfaces(place: Place, wanted: NetworkRecord) -> list[InterfaceRecord]:
+    """They are known besides those that are to leave, which are returned.
+
+    Both are recorded before the first is touched, so that none is forgotten by a crash.
+    """
     known = load(place.network_path, NetworkRecord)
     leaving = [] if known is None else [i for i in known.interfaces if i not in wanted.interfaces]
-    # Both are recorded before the first is touched, so that none is forgotten by a crash.
     both = NetworkRecord(interfaces=(*wanted.interfaces, *leaving))
     if both != known:
         save(place.network_path, both)
+    return leaving
+
+
+@step("server.create.interfaces")
+def ensure_interfaces(place: Place, fabric: LinuxFabric, wanted: NetworkRecord) -> None:
+    """The namespace has exactly these interfaces."""
+    leaving = record_interfaces(place, wanted)
     staying = {item.name for item in wanted.interfaces}
     _detach(place, fabric, [item for item in leaving if item.name not in staying])
     for item in wanted.interfaces:

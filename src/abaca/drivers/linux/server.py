@@ -14,6 +14,7 @@ from abaca.drivers.linux.network import (
     ensure_interfaces,
     kept_apart,
     namespace_of,
+    record_interfaces,
     remove_interfaces,
 )
 from abaca.drivers.linux.options import LinuxOptions
@@ -41,11 +42,14 @@ def ensure(
     make_record(place, options)
     nfs.begin_nfs(place, options)
     make_namespace(place)
-    # The filter is made while the NFS server starts; in force before there is a way in.
+    _revive(place, options)
+    storage.restore(place)
+    nfs.start_nfs(place, options)
+    # What follows takes less time than the NFS server needs to start.
     with begin_firewall(place, options, network) as rules:
-        _revive(place, options)
-        storage.restore(place)
-        nfs.start_nfs(place, options)
+        # It waits for the disk, and the filter is made meanwhile.
+        record_interfaces(place, network)
+        # In force before there is a way in.
         end_firewall(rules)
     ensure_interfaces(place, fabric, network)
     nfs.await_nfs(place, options)

@@ -82,7 +82,9 @@ def read_only(place: Place) -> list[mounts.Mount]:
 
 def mounted(place: Place) -> list[mounts.Mount]:
     """The mounts of images and shares of the server, oldest first."""
-    return mounts.table(place.run.resolve() / "mounts")
+    folder = place.run.resolve() / "mounts"
+    # A host has many mounts; a new server's folder comes with its first.
+    return mounts.table(folder) if folder.is_dir() else []
 
 
 def revivable(place: Place) -> bool:
