@@ -17,8 +17,9 @@ from pathlib import Path
 
 from abaca.errors import LinuxError
 from abaca.linux import devices, links, neighbours, netns
-from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Netlink, Route
+from abaca.linux.links import Cable, IPAddress, IPInterface, IPNetwork, Route
 from abaca.linux.lock import locked
+from abaca.linux.netlink import Netlink
 from abaca.linux.ovs import DEFAULT_SOCKET, OpenVSwitch
 from abaca.linux.source_routes import ensure_apart, ensure_source_routes
 from abaca.linux.survey import Survey, port_alias, port_name

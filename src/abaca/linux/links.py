@@ -28,19 +28,17 @@ from ipaddress import (
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkDecodeError, NetlinkError
 
 from abaca.errors import LinuxError
 from abaca.linux import netns
 from abaca.linux.devices import bring_up, exists, index_of
+from abaca.linux.netlink import Netlink
 
 T = TypeVar("T")
 IPAddress = IPv4Address | IPv6Address
 IPInterface = IPv4Interface | IPv6Interface
 IPNetwork = IPv4Network | IPv6Network
-Netlink = Any
-"""An open `pyroute2.IPRoute` (pyroute2 has no types)."""
 
 _NODAD = 0x02
 _NOPREFIXROUTE = 0x200
@@ -92,7 +90,7 @@ def inside(namespace: str | None, doing: str, work: Callable[[Netlink], T]) -> T
     """Do the work with netlink inside the namespace (None: ours); failures become LinuxError."""
 
     def call() -> T:
-        with IPRoute() as netlink:
+        with Netlink() as netlink:
             return work(netlink)
 
     try:
@@ -167,13 +165,11 @@ def ensure_member(netlink: Netlink, link: Link, bridge: str, *, alias: str | Non
     mute(link.name)
     changes: dict[str, object] = {}
     if alias is not None and link.alias != alias:
-        changes["ifalias"] = alias
+        changes["IFLA_IFALIAS"] = alias
     if link.master != master:
-        changes["master"] = master
-    if not link.up:
-        changes["state"] = "up"
-    if changes:
-        netlink.link("set", index=link.index, **changes)
+        changes["IFLA_MASTER"] = master
+    if changes or not link.up:
+        netlink.set_link(link.index, changes, up=True)
 
 
 def ensure_alias(netlink: Netlink, link: Link, alias: str) -> None:
@@ -212,29 +208,15 @@ def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> Link:
     Something that has the name of the far end is replaced too, or else refused.
     """
     remove(netlink, cable.near)
-    if replace:
-        remove_from(cable.namespace, cable.far, f"clearing {cable.far}")
-    elif exists_in(cable.namespace, cable.far):
-        raise LinuxError(
-            f"{cable.namespace} has an interface {cable.far} already: choose another name"
-        )
-    here = Path("/proc/thread-self/ns/net")
-    place = here if cable.namespace is None else netns.path(cable.namespace)
-    with _opened(place) as descriptor:
-        # Made with its far end in place: there is no half-moved pair to find after a crash.
-        netlink.link(
-            "add",
-            ifname=cable.near,
-            kind="veth",
-            mtu=cable.mtu,
-            address=cable.near_mac,
-            peer={
-                "ifname": cable.far,
-                "net_ns_fd": descriptor,
-                "address": cable.far_mac,
-                "mtu": cable.mtu,
-            },
-        )
+    # Asked for only where the kernel refuses: a new namespace has no such interface.
+    if not accepted(lambda: _make_pair(netlink, cable), refusals=frozenset({errno.EEXIST})):
+        if replace:
+            remove_from(cable.namespace, cable.far, f"clearing {cable.far}")
+        elif exists_in(cable.namespace, cable.far):
+            raise LinuxError(
+                f"{cable.namespace} has an interface {cable.far} already: choose another name"
+            )
+        _make_pair(netlink, cable)
     return Link(
         name=cable.near,
         index=index_of(cable.near),
@@ -245,6 +227,28 @@ def lay_cable(netlink: Netlink, cable: Cable, *, replace: bool) -> Link:
         mtu=cable.mtu,
         up=False,
     )
+
+
+def _make_pair(netlink: Netlink, cable: Cable) -> None:
+    here = Path("/proc/thread-self/ns/net")
+    place = here if cable.namespace is None else netns.path(cable.namespace)
+    with _opened(place) as descriptor:
+        # Made with its far end in place: there is no half-moved pair to find after a crash.
+        peer = {
+            "IFLA_IFNAME": cable.far,
+            "IFLA_NET_NS_FD": descriptor,
+            "IFLA_ADDRESS": cable.far_mac,
+            "IFLA_MTU": cable.mtu,
+        }
+        veth = {"IFLA_INFO_KIND": "veth", "IFLA_INFO_DATA": {"VETH_INFO_PEER": peer}}
+        netlink.new_link(
+            {
+                "IFLA_IFNAME": cable.near,
+                "IFLA_ADDRESS": cable.near_mac,
+                "IFLA_MTU": cable.mtu,
+                "IFLA_LINKINFO": veth,
+            }
+        )
 
 
 def add_link_into(netlink: Netlink, namespace: str, name: str, **options: object) -> None:
@@ -321,12 +325,20 @@ def ensure_addresses(
         # The kernel may have taken secondary addresses away with their primary one.
         have = _addresses(netlink, index)
     for address in set(wanted) - have:
-        extra: dict[str, object] = {"flags": 0 if routed else _NOPREFIXROUTE}
+        flags = 0 if routed else _NOPREFIXROUTE
+        told: dict[str, object] = {"IFA_LOCAL": str(address.ip), "IFA_ADDRESS": str(address.ip)}
         if isinstance(address, IPv6Interface):
-            extra["flags"] = _NODAD | (0 if routed else _NOPREFIXROUTE)
+            flags |= _NODAD
         else:
-            extra["broadcast"] = str(address.network.broadcast_address)
-        netlink.addr("add", **_address(address, index), **extra)
+            told["IFA_BROADCAST"] = str(address.network.broadcast_address)
+        netlink.new_address(
+            {
+                "family": _family(address.network),
+                "prefixlen": address.network.prefixlen,
+                "index": index,
+            },
+            told | {"IFA_FLAGS": flags},
+        )
 
 
 def ensure_routes(

@@ -19,7 +19,8 @@ from ipaddress import IPv4Address, ip_address
 from abaca.errors import LinuxError
 from abaca.linux import links
 from abaca.linux.devices import index_of
-from abaca.linux.links import IPAddress, IPInterface, Netlink, Route
+from abaca.linux.links import IPAddress, IPInterface, Route
+from abaca.linux.netlink import Netlink
 
 _MAIN = 254
 _PROTO_STATIC = 4

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import Any
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from abaca.errors import LinuxError
 from abaca.linux import devices, links, netns
-from abaca.linux.links import Link, Netlink
+from abaca.linux.links import Link
+from abaca.linux.netlink import Netlink
 from abaca.linux.ovs import OpenVSwitch
 from abaca.linux.wire import FabricOptions, Wire
 
@@ -286,7 +286,7 @@ class Switches:
 
 def _try_link(kind: str) -> bool:
     """True if the kernel makes a link of this kind in the calling thread's namespace."""
-    with IPRoute() as netlink:
+    with Netlink() as netlink:
         options: dict[str, Any] = {"kind": kind}
         if kind == "veth":
             options["peer"] = {"ifname": "peer"}

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from abaca.linux import links, netns
 from abaca.linux.command import run
+from abaca.linux.netlink import Netlink
 
 T = TypeVar("T")
 
@@ -68,7 +69,7 @@ def machines(*purposes: str) -> Iterator[list[Machine]]:
 def join(one: Machine, other: Machine, interface: str, address: str, peer: str) -> None:
     """A cable between two machines: ``interface`` at both ends, with these ``address/prefix``."""
 
-    def lay(here: links.Netlink) -> None:
+    def lay(here: Netlink) -> None:
         links.lay_cable(
             here,
             links.Cable(
