@@ -7,11 +7,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from jeepney import DBusAddress, DBusErrorResponse, message_bus, new_error, new_method_call
 from jeepney.io.blocking import DBusConnection
 
+from abaca.errors import LinuxError
 from abaca.linux.bus import Bus, BusError
 from abaca.linux.daemon import NotReady
 from abaca.testing.libraries import exceptions_of, instance
@@ -62,7 +64,7 @@ def test_a_busy_bus_is_waited_for(bus: Bus) -> None:
 def test_each_is_an_error_of_ours(
     bus: Bus, cls: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Raised in a call, while somebody is waited for, or at a start: no other class comes out.
+    """Raised in a call, or while somebody is waited for: no other class comes out.
 
     Nor is a socket left open, which the garbage collector would tell.
     """
@@ -75,6 +77,19 @@ def test_each_is_an_error_of_ours(
         bus.call(message_bus, "ListNames")
     nobody = DBusAddress("/", bus_name="org.example.Nobody")
     assert bus.first_call(nobody, "Ping", within=0.1) is None
-    with pytest.raises(NotReady):
-        bus._wait(bus._answer, patience=0)
     gc.collect()
+
+
+def test_a_bus_that_takes_in_nobody(tmp_path: Path) -> None:
+    """One that runs may yet; one that does not is told of with what it said."""
+    bus = Bus(tmp_path)
+    try:
+        bus.start()
+        (tmp_path / "bus").unlink()
+        with pytest.raises(NotReady):
+            bus._wait(patience=0.01)
+        bus.daemon.stop()
+        with pytest.raises(LinuxError, match="does not start"):
+            bus._wait()
+    finally:
+        bus.stop()

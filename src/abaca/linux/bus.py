@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import AF_UNIX, SOCK_STREAM, socket
@@ -74,7 +74,7 @@ class Bus:
         return f"unix:path={self._socket}"
 
     def begin(self) -> None:
-        """It runs, or is starting: `start` waits until it answers."""
+        """It runs, or is starting: `start` waits until it takes in who comes."""
         if len(str(self._socket)) > _LONGEST_SOCKET:
             raise LinuxError(f"{self._socket} is too long for the address of a UNIX socket")
         if self.daemon.identity() is None:
@@ -89,14 +89,9 @@ class Bus:
             self.daemon.launch(argv, netns=None)
 
     def start(self) -> None:
-        """It runs and answers."""
+        """It runs and takes in who comes: what they ask, it answers when it has its turn."""
         self.begin()
-        self._wait(self._answer)
-
-    def open(self) -> None:
-        """It runs and takes in who comes; `start` waits until it also answers."""
-        self.begin()
-        self._wait(self._admit)
+        self._wait()
 
     def stop(self) -> None:
         """It is gone; succeeds on unknown."""
@@ -164,29 +159,20 @@ class Bus:
         ):
             yield connection
 
-    def _answer(self, seconds: float) -> None:
-        with self._connected(seconds):
-            pass
-
-    def _admit(self, seconds: float) -> None:
-        with socket(AF_UNIX, SOCK_STREAM) as caller:
-            caller.settimeout(seconds)
-            caller.connect(str(self._socket))
-
-    def _wait(self, attempt: Callable[[float], None], patience: float = 10) -> None:
+    def _wait(self, patience: float = 10) -> None:
         deadline = time.monotonic() + patience
         while True:
             try:
-                attempt(patience)
-            except _FOREIGN as error:
+                with socket(AF_UNIX, SOCK_STREAM) as caller:
+                    caller.settimeout(patience)
+                    caller.connect(str(self._socket))
+                    return
+            except OSError as error:
+                said = f"{error}; {self.daemon.last_words()}"
                 if self.daemon.identity() is None:
-                    said = f"{error}; {self.daemon.last_words()}"
                     raise LinuxError(f"the bus {self.address} does not start: {said}") from error
                 if time.monotonic() > deadline:
-                    said = f"{error}; {self.daemon.last_words()}"
                     raise NotReady(f"the bus {self.address} does not answer: {said}") from error
-            else:
-                return
             time.sleep(_PAUSE)
 
 

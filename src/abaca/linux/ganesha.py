@@ -181,7 +181,7 @@ class Ganesha:
             self.daemon.stop(timeout=5)
         self._recovery.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.save(exports)
-        self.bus.open()
+        self.bus.start()
         argv = ["ganesha.nfsd", "-F", "-f", str(self._configuration)]
         argv += ["-p", str(self._folder / "ganesha.pid"), "-L", str(self.daemon.log)]
         env = {"DBUS_SYSTEM_BUS_ADDRESS": self.bus.address, "MALLOC_ARENA_MAX": "2"}
