@@ -10,6 +10,7 @@ that died in the middle of a transaction.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -22,6 +23,7 @@ from sqlalchemy.exc import (
     DisconnectionError,
     IntegrityError,
     InternalError,
+    InvalidatePoolError,
     NoSuchModuleError,
     OperationalError,
     SQLAlchemyError,
@@ -37,8 +39,12 @@ LOCK_SECONDS = 20
 IDLE_SECONDS = 60
 """After how long the database ends a transaction of which it hears nothing more."""
 RECYCLE_SECONDS = 1800
+FRESH_SECONDS = 1.0
+"""A connection that was used so lately is not asked whether it still lives."""
 GALERA = "galera"
 """In the `info` of connections to a node of a Galera cluster."""
+_USED = "used"
+"""In the `info` of connections: when it came back to the pool."""
 _CAUSAL = 1 | 2 | 4
 """Before reads, before UPDATE and DELETE, before INSERT."""
 _CONNECT: dict[str, dict[str, Any]] = {
@@ -104,7 +110,6 @@ def make_engine(url: str, pool_size: int) -> Engine:
             **options,
             connect_args=asked,
             isolation_level="READ COMMITTED",
-            pool_pre_ping=True,
             pool_recycle=RECYCLE_SECONDS,
         )
     except ImportError as error:
@@ -114,7 +119,26 @@ def make_engine(url: str, pool_size: int) -> Engine:
     event.listen(
         engine, "connect", _prepare_postgresql if kind == "postgresql" else _prepare_mariadb
     )
+    _ask_idle_ones(engine)
     return engine
+
+
+def _ask_idle_ones(engine: Engine) -> None:
+    """Connections that ended with their server while nobody used them are made anew."""
+
+    def used(_dbapi: object, entry: ConnectionPoolEntry) -> None:
+        entry.info[_USED] = time.monotonic()
+
+    def ask(dbapi: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
+        if time.monotonic() - entry.info.get(_USED, float("inf")) < FRESH_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(dbapi)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", ask)
 
 
 def with_driver(url: str) -> URL:
