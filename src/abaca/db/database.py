@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from abaca.db.engine import GALERA, begin_read, kind_of, make_engine, translated
+from abaca.db.engine import GALERA, kind_of, make_engine, reading, translated
 from abaca.db.rows import load, loader
 from abaca.db.tables import holds, metadata
 from abaca.db.writers import Writers
@@ -116,12 +116,26 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A transaction that sees one state and writes nothing."""
-        with translated(), self.engine.connect() as connection:
-            begin_read(connection, self.kind)
-            try:
-                yield Tx(connection)
-            finally:
-                connection.rollback()
+        with (
+            translated(),
+            self.engine.connect() as connection,
+            reading(connection, self.kind, steady=True),
+        ):
+            yield Tx(connection)
+
+    @contextmanager
+    def glance(self) -> Iterator[Tx]:
+        """As `read`, but each statement sees what is committed as it begins.
+
+        Enough for one statement, or for several of which none relies on what another saw; it
+        saves the answers to a begin and an end.
+        """
+        with (
+            translated(),
+            self.engine.connect() as connection,
+            reading(connection, self.kind, steady=False),
+        ):
+            yield Tx(connection)
 
     @contextmanager
     def write(self, name: str = REQUEST) -> Iterator[Tx]:

@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -32,6 +32,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from abaca import errors
+
+if TYPE_CHECKING:
+    import psycopg
 
 BUSY_SECONDS = 60
 LOCK_SECONDS = 20
@@ -153,17 +156,49 @@ def with_driver(url: str) -> URL:
     return where.set(drivername=_DRIVERS[kind][0])
 
 
-def begin_read(connection: Connection, kind: str) -> None:
-    """What follows on this connection sees one state until its end."""
-    if kind == "sqlite":
+@contextmanager
+def reading(connection: Connection, kind: str, *, steady: bool) -> Iterator[None]:
+    """Nothing is written in the block; if ``steady``, what it reads is one state."""
+    if kind == "postgresql":
+        with _reading_postgresql(connection, steady=steady):
+            yield
+        return
+    if kind == "sqlite" and steady:
         connection.begin()
         # Past SQLAlchemy, which takes five times as long.
         cast("sqlite3.Connection", connection.connection.dbapi_connection).execute("BEGIN")
-    elif kind == "postgresql":
-        connection.execution_options(isolation_level="REPEATABLE READ")
-    else:
+    elif steady:
         # For the next transaction alone: one round trip, and nothing to set back.
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    try:
+        yield
+    finally:
+        connection.rollback()
+
+
+@contextmanager
+def _reading_postgresql(connection: Connection, *, steady: bool) -> Iterator[None]:
+    """Ended by a commit: at a rollback the driver forgets every statement that it prepared."""
+    from psycopg import IsolationLevel  # noqa: PLC0415 - only where it is used
+    from psycopg.pq import TransactionStatus  # noqa: PLC0415
+
+    raw = cast("psycopg.Connection[Any]", connection.connection.dbapi_connection)
+    if steady:
+        raw.isolation_level = IsolationLevel.REPEATABLE_READ
+    else:
+        raw.autocommit = True
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
+        if raw.pgconn.transaction_status == TransactionStatus.IDLE:
+            raw.isolation_level = IsolationLevel.READ_COMMITTED
+            raw.autocommit = False
+        elif not connection.invalidated:
+            connection.invalidate()
 
 
 @contextmanager
