@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from abaca.db.engine import GALERA, kind_of, make_engine, reading, translated
+from abaca.db.engine import GALERA, kind_of, make_engine, mark_ended, reading, translated
 from abaca.db.rows import load, loader
 from abaca.db.tables import holds, metadata
 from abaca.db.writers import Writers
@@ -164,6 +164,7 @@ class Database:
                 yield tx
                 fault(f"{point}:before")
                 _commit(connection)
+                mark_ended(connection)
                 fault(f"{point}:after")
             except BaseException:
                 connection.rollback()

@@ -29,7 +29,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from abaca import errors
 
@@ -46,6 +46,8 @@ FRESH_SECONDS = 1.0
 """A connection that was used so lately is not asked whether it still lives."""
 GALERA = "galera"
 """In the `info` of connections to a node of a Galera cluster."""
+_ENDED = "ended"
+"""In the `info` of connections: nothing was done since its last transaction ended."""
 _USED = "used"
 """In the `info` of connections: when it came back to the pool."""
 _CAUSAL = 1 | 2 | 4
@@ -114,6 +116,7 @@ def make_engine(url: str, pool_size: int) -> Engine:
             connect_args=asked,
             isolation_level="READ COMMITTED",
             pool_recycle=RECYCLE_SECONDS,
+            pool_reset_on_return=None,  # `_end_what_is_open` does
         )
     except ImportError as error:
         package = _DRIVERS[kind][1]
@@ -122,8 +125,21 @@ def make_engine(url: str, pool_size: int) -> Engine:
     event.listen(
         engine, "connect", _prepare_postgresql if kind == "postgresql" else _prepare_mariadb
     )
+    event.listen(engine, "reset", _end_what_is_open)
     _ask_idle_ones(engine)
     return engine
+
+
+def mark_ended(connection: Connection) -> None:
+    """Its last transaction was committed or rolled back: the pool need not do it again."""
+    if not connection.invalidated:
+        connection.info[_ENDED] = True
+
+
+def _end_what_is_open(dbapi: Any, entry: ConnectionPoolEntry, state: PoolResetState) -> None:  # noqa: ANN401
+    """A connection that goes back to the pool is in no transaction."""
+    if not (entry.info.pop(_ENDED, False) or state.transaction_was_reset or state.terminate_only):
+        dbapi.rollback()
 
 
 def _ask_idle_ones(engine: Engine) -> None:
@@ -174,6 +190,7 @@ def reading(connection: Connection, kind: str, *, steady: bool) -> Iterator[None
         yield
     finally:
         connection.rollback()
+        mark_ended(connection)
 
 
 @contextmanager
@@ -190,6 +207,7 @@ def _reading_postgresql(connection: Connection, *, steady: bool) -> Iterator[Non
     try:
         yield
         connection.commit()
+        mark_ended(connection)
     except BaseException:
         connection.rollback()
         raise
