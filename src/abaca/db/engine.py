@@ -136,9 +136,14 @@ def mark_ended(connection: Connection) -> None:
         connection.info[_ENDED] = True
 
 
-def _end_what_is_open(dbapi: Any, entry: ConnectionPoolEntry, state: PoolResetState) -> None:  # noqa: ANN401
+def _end_what_is_open(
+    dbapi: Any,  # noqa: ANN401 - the driver's
+    entry: ConnectionPoolEntry | None,
+    state: PoolResetState,
+) -> None:
     """A connection that goes back to the pool is in no transaction."""
-    if not (entry.info.pop(_ENDED, False) or state.transaction_was_reset or state.terminate_only):
+    ended = entry is not None and entry.info.pop(_ENDED, False)  # None: it was taken from the pool
+    if not (ended or state.transaction_was_reset or state.terminate_only):
         dbapi.rollback()
 
 
