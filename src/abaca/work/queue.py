@@ -169,7 +169,7 @@ def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: in
     }
     in_sql = tx.dialect == "postgresql"
     clock = clock_values(tx.dialect) if in_sql else {"clock": read_clock(tx).now}
-    rows = tx.execute(_outlook(in_sql), {**values, **clock}).all()
+    rows = tx.execute(_outlook(tx.dialect), {**values, **clock}).all()
     rest = rows[0]
     return Outlook(
         ready=tuple(row.id for row in rows if row.id is not None),
@@ -407,27 +407,31 @@ def _expired(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnEleme
 
 
 @cache
-def _outlook(clock_in_sql: bool) -> Select[Any]:
+def _outlook(dialect: str) -> Select[Any]:
     """IDs of due tasks whose lane is free, one per lane; beside each, or alone, the rest.
 
     That is the clock, when the next task that waits is due, and how many leases ran out.
     """
     now_: ColumnElement[Any] = bindparam("clock", type_=Float(53))
-    if clock_in_sql:  # PostgreSQL reads it once, and has it at each place
+    if dialect == "postgresql":  # it reads the clock once, and has it at each place
         read = select(clock_in("postgresql").label("now")).cte("clock")
         now_ = select(read.c.now).scalar_subquery()
+    ours = and_(
+        or_(among(tasks.c.queue, "queues", dialect), tasks.c.queue.is_(None)),
+        among(tasks.c.kind, "kinds", dialect),
+    )
     busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
     place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
     free = (
         select(tasks.c.id, tasks.c.due_at, place.label("place"))
-        .where(_OURS, tasks.c.running_lane.is_(None), _due(now_, _EPOCH))
+        .where(ours, tasks.c.running_lane.is_(None), _due(now_, _EPOCH))
         .where(tasks.c.lane.not_in(busy))
         .subquery()
     )
     first = select(free.c.id, free.c.due_at).where(free.c.place == 1).order_by(free.c.due_at)
     ready = first.limit(bindparam("most", type_=Integer)).subquery()
     waits = and_(tasks.c.running_lane.is_(None), ~_due(now_, _EPOCH))
-    later = select(func.min(tasks.c.due_at)).where(_OURS, waits).scalar_subquery()
+    later = select(func.min(tasks.c.due_at)).where(ours, waits).scalar_subquery()
     expired = select(func.count()).select_from(tasks).where(_expired(now_, _EPOCH))
     rest = select(
         now_.label("now"), later.label("later"), expired.scalar_subquery().label("expired")
@@ -457,10 +461,6 @@ def _claimable(dialect: str) -> Select[Any]:
 
 # Looked at all the time: made once, since making a statement costs as much as running it.
 _EPOCH = bindparam("epoch", type_=String)
-_OURS = and_(
-    or_(tasks.c.queue.in_(bindparam("queues", expanding=True)), tasks.c.queue.is_(None)),
-    tasks.c.kind.in_(bindparam("kinds", expanding=True)),
-)
 _TAKE = update(tasks).where(tasks.c.id == bindparam("taken_id"))
 _MINE = and_(
     tasks.c.id == bindparam("held_id"),
