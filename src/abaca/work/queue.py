@@ -20,6 +20,7 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Update,
     and_,
     bindparam,
     case,
@@ -196,34 +197,42 @@ def claim(
     """
     epoch, stamp = epoch_in(tx.dialect), now()
     at = {"ids": list(ready), "epoch": epoch, **clock_values(tx.dialect)}
-    taken, changes = [], []
-    for row in tx.execute(_claimable(tx.dialect), at).all():
-        values = {
-            "running_lane": row.lane,
-            "lease_token": row.lease_token + 1,
-            "lease_epoch": epoch,
-            "lease_until": row.clock + lease_seconds,
-            "due_at": row.clock,
-            "worker": worker,
-            "started_at": stamp,
-            "deadline": row.deadline if row.attempts else stamp + patience,
-            "step": None,
-            "step_since": None,
-        }
-        changes.append({"taken_id": row.id, **values})
-        taken.append(load(Task, row, **values))
+    rows = tx.execute(_claimable(tx.dialect), at).all()
+    if not rows:
+        return []
+    change = {
+        "lease_epoch": epoch,
+        "lease_until": rows[0].clock + lease_seconds,
+        "due_at": rows[0].clock,
+        "worker": worker,
+        "started_at": stamp,
+        "step": None,
+        "step_since": None,
+    }
+    first = stamp + patience
+    found = [
+        load(
+            Task,
+            row,
+            **change,
+            running_lane=row.lane,
+            lease_token=row.lease_token + 1,
+            deadline=row.deadline if row.attempts else first,
+        )
+        for row in rows
+    ]
+    change["first_deadline"] = first
     if all_or_none:
-        if changes:
-            tx.execute(_TAKE, changes if len(changes) > 1 else changes[0])
-        return taken
-    return [task for task, change in zip(taken, changes, strict=True) if _take(tx, change)]
+        tx.execute(_taking(tx.dialect), {**change, "taken_ids": [task.id for task in found]})
+        return found
+    return [task for task in found if _took(tx, task, change)]
 
 
-def _take(tx: Tx, change: dict[str, Any]) -> bool:
+def _took(tx: Tx, task: Task, change: dict[str, Any]) -> bool:
     """False, and nothing lost, if another task of the lane began since it was looked at."""
     try:
         with tx.connection.begin_nested():
-            tx.execute(_TAKE, change)
+            tx.execute(_taking(tx.dialect), {**change, "taken_ids": [task.id]})
     except IntegrityError:
         return False
     return True
@@ -244,23 +253,20 @@ def extend(tx: Tx, live: Collection[Task], lease_seconds: float) -> None:
     """The leases of these tasks last so long from now; lost ones stay lost."""
     until = read_clock(tx).now + lease_seconds
     for task in live:
-        tx.execute(update(tasks).where(_mine(task)).values(lease_until=until))
+        tx.execute(_FENCE, {**_held(task), "lease_until": until})
 
 
 def record_step(tx: Tx, task: Task, step: str | None, since: object) -> None:
     """Show at which step the task is, for people."""
-    tx.execute(update(tasks).where(_mine(task)).values(step=step, step_since=since))
+    tx.execute(_FENCE, {**_held(task), "step": step, "step_since": since})
 
 
 def generations(tx: Tx, live: Collection[Task]) -> dict[tuple[str, int], int]:
     """The present generation of those of these tasks whose leases are in force, by ID and token."""
-    if not live:
-        return {}
-    column = tasks.c
-    rows = tx.execute(
-        select(column.id, column.lease_token, column.generation).where(or_(*map(_mine, live)))
-    )
-    return {(row.id, row.lease_token): row.generation for row in rows}
+    mine = {(task.id, task.lease_token) for task in live}
+    rows = tx.execute(_generations(tx.dialect), {"ids": [task.id for task in live]})
+    found = {(row.id, row.lease_token): row.generation for row in rows}
+    return {key: found[key] for key in mine & found.keys()}
 
 
 def finish(tx: Tx, task: Task) -> bool:
@@ -325,7 +331,7 @@ def retry_later(tx: Tx, task: Task, error: str, delay: float) -> None:
 
 def _release(tx: Tx, task: Task, values: dict[str, Any]) -> None:
     free = {"running_lane": None, "lease_until": None, "step": None, "step_since": None}
-    if not tx.execute(update(tasks).where(_mine(task)).values(**free, **values)).rowcount:
+    if not tx.execute(_FENCE.values(**free, **values), _held(task)).rowcount:
         raise LeaseLost(f"task {task.kind} {task.resource_id} was taken by another worker")
 
 
@@ -459,9 +465,30 @@ def _claimable(dialect: str) -> Select[Any]:
     )
 
 
+@cache
+def _generations(dialect: str) -> Select[Any]:
+    return select(tasks.c.id, tasks.c.lease_token, tasks.c.generation).where(
+        among(tasks.c.id, "ids", dialect), tasks.c.running_lane.is_not(None)
+    )
+
+
+@cache
+def _taking(dialect: str) -> Update:
+    """What becomes of rows that were found claimable, all in one: what differs is in the row."""
+    fresh = bindparam("first_deadline", type_=tasks.c.deadline.type)
+    return (
+        update(tasks)
+        .where(among(tasks.c.id, "taken_ids", dialect))
+        .values(
+            running_lane=tasks.c.lane,
+            lease_token=tasks.c.lease_token + 1,
+            deadline=case((tasks.c.attempts == 0, fresh), else_=tasks.c.deadline),
+        )
+    )
+
+
 # Looked at all the time: made once, since making a statement costs as much as running it.
 _EPOCH = bindparam("epoch", type_=String)
-_TAKE = update(tasks).where(tasks.c.id == bindparam("taken_id"))
 _MINE = and_(
     tasks.c.id == bindparam("held_id"),
     tasks.c.lease_token == bindparam("held_token"),
@@ -477,11 +504,3 @@ _WAITING = select(tasks.c.id).where(tasks.c.lane == bindparam("of_lane")).limit(
 def _held(task: Task) -> dict[str, object]:
     """The values of `_MINE`."""
     return {"held_id": task.id, "held_token": task.lease_token}
-
-
-def _mine(task: Task) -> ColumnElement[bool]:
-    return and_(
-        tasks.c.id == task.id,
-        tasks.c.lease_token == task.lease_token,
-        tasks.c.running_lane.is_not(None),
-    )
