@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from sqlalchemy import (
     Executable,
     Float,
     Integer,
+    Row,
     Select,
     String,
     Update,
@@ -35,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.among import among
-from abaca.db.clock import Reading, clock_in, clock_values, epoch_in, read_clock
+from abaca.db.clock import clock_in, clock_values, epoch_in, read_clock
 from abaca.db.database import Tx
 from abaca.db.rows import load
 from abaca.db.tables import new_id, now, tasks
@@ -168,8 +169,8 @@ def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: in
         "epoch": epoch_in(tx.dialect),
         "most": limit,
     }
-    in_sql = tx.dialect == "postgresql"
-    clock = clock_values(tx.dialect) if in_sql else {"clock": read_clock(tx).now}
+    here = tx.dialect != "postgresql"
+    clock = {"clock": read_clock(tx).now} if here else clock_values(tx.dialect)
     rows = tx.execute(_outlook(tx.dialect), {**values, **clock}).all()
     rest = rows[0]
     return Outlook(
@@ -206,26 +207,21 @@ def claim(
         "due_at": rows[0].clock,
         "worker": worker,
         "started_at": stamp,
-        "step": None,
-        "step_since": None,
+        **_NO_STEP,
     }
     first = stamp + patience
-    found = [
-        load(
-            Task,
-            row,
-            **change,
-            running_lane=row.lane,
-            lease_token=row.lease_token + 1,
-            deadline=row.deadline if row.attempts else first,
-        )
-        for row in rows
-    ]
+    found = [_claimed(row, change, first) for row in rows]
     change["first_deadline"] = first
     if all_or_none:
         tx.execute(_taking(tx.dialect), {**change, "taken_ids": [task.id for task in found]})
         return found
     return [task for task in found if _took(tx, task, change)]
+
+
+def _claimed(row: Row[Any], change: dict[str, Any], first: datetime) -> Task:
+    """As `_taking` leaves the row."""
+    own = {"running_lane": row.lane, "lease_token": row.lease_token + 1}
+    return load(Task, row, **change, **own, deadline=row.deadline if row.attempts else first)
 
 
 def _took(tx: Tx, task: Task, change: dict[str, Any]) -> bool:
@@ -330,7 +326,7 @@ def retry_later(tx: Tx, task: Task, error: str, delay: float) -> None:
 
 
 def _release(tx: Tx, task: Task, values: dict[str, Any]) -> None:
-    free = {"running_lane": None, "lease_until": None, "step": None, "step_since": None}
+    free = {"running_lane": None, "lease_until": None, **_NO_STEP}
     if not tx.execute(_FENCE.values(**free, **values), _held(task)).rowcount:
         raise LeaseLost(f"task {task.kind} {task.resource_id} was taken by another worker")
 
@@ -341,7 +337,8 @@ def break_expired(tx: Tx) -> int:
     A row that somebody holds is left for later: whoever was paused in a transaction would
     have everybody wait until the database ends it.
     """
-    expired = select(tasks.c.id).where(_expired(*_at(read_clock(tx))))
+    clock = read_clock(tx)
+    expired = select(tasks.c.id).where(_expired(literal(clock.now), literal(clock.epoch)))
     free = tx.execute(expired.with_for_update(skip_locked=True)).scalars().all()
     return _break(tx, tasks.c.id.in_(free)) if free else 0
 
@@ -395,10 +392,6 @@ def busy(tx: Tx) -> set[str]:
 def every(tx: Tx) -> list[Task]:
     """All tasks, oldest first (``abaca task list``)."""
     return tx.all(Task, select(tasks).order_by(tasks.c.created_at, tasks.c.id))
-
-
-def _at(clock: Reading) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    return literal(clock.now), literal(clock.epoch)
 
 
 def _due(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -494,6 +487,7 @@ _MINE = and_(
     tasks.c.lease_token == bindparam("held_token"),
     tasks.c.running_lane.is_not(None),
 )
+_NO_STEP = {"step": None, "step_since": None}
 _HELD = select(tasks.c.id).where(_MINE)
 _LOCKED = _HELD.with_for_update()
 _FENCE = update(tasks).where(_MINE)
