@@ -48,8 +48,8 @@ GALERA = "galera"
 """In the `info` of connections to a node of a Galera cluster."""
 _ENDED = "ended"
 """In the `info` of connections: nothing was done since its last transaction ended."""
-_USED = "used"
-"""In the `info` of connections: when it came back to the pool."""
+USED = "used"
+"""In the `info` of connections: when it came back to the pool, by `time.monotonic`."""
 _CAUSAL = 1 | 2 | 4
 """Before reads, before UPDATE and DELETE, before INSERT."""
 _CONNECT: dict[str, dict[str, Any]] = {
@@ -151,10 +151,10 @@ def _ask_idle_ones(engine: Engine) -> None:
     """Connections that ended with their server while nobody used them are made anew."""
 
     def used(_dbapi: object, entry: ConnectionPoolEntry) -> None:
-        entry.info[_USED] = time.monotonic()
+        entry.info[USED] = time.monotonic()
 
     def ask(dbapi: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
-        if time.monotonic() - entry.info.get(_USED, float("inf")) < FRESH_SECONDS:
+        if time.monotonic() - entry.info.get(USED, float("inf")) < FRESH_SECONDS:
             return
         try:
             engine.dialect.do_ping(dbapi)
