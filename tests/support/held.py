@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import AbstractContextManager
+
 from abaca.drivers.fake import FakeDriver
 from abaca.manager.manager import ShareManager
 from abaca.modes import DriverMode
@@ -22,6 +25,25 @@ class Held(FakeDriver):
         super()._begin(verb)
         if verb == self._held:
             self.gate()
+
+
+class Sleeper(FakeDriver):
+    """The first call of the verb sleeps when nothing keeps it any more from what it does."""
+
+    def __init__(self, mode: DriverMode, verb: str) -> None:
+        super().__init__(mode)
+        self.gate = Gate()
+        self._held = verb
+        self._at = threading.local()
+
+    def _begin(self, verb: str) -> None:
+        super()._begin(verb)
+        self._at.verb = verb
+
+    def _alone(self) -> AbstractContextManager[None]:
+        if self._at.verb == self._held and not self.gate.reached.is_set():
+            self.gate()
+        return super()._alone()
 
 
 def under_way(manager: ShareManager) -> Lease:

@@ -138,6 +138,31 @@ def test_what_a_lost_lease_stumbles_over_is_that_it_was_lost(tasks: Queue):
     assert len(tasks.claim()) == 1
 
 
+def test_who_slept_past_the_lease_looks_before_the_next_step(tasks: Queue):
+    """Whoever was not overtaken goes on; whoever was stops, though nobody has told them."""
+    tasks.put("a")
+    (task,) = tasks.claim()
+    lease = Lease(tasks.db, task, seconds=0)
+    lease.at("first")
+    with tasks.db.write() as tx:
+        assert queue.break_leases(tx, ["w"]) == 1
+    with pytest.raises(LeaseLost):
+        lease.at("second")
+    assert lease.lost
+    assert lease.step[0] == "first"
+
+
+def test_who_heard_of_the_lease_of_late_does_not_look(tasks: Queue):
+    """A step costs no look at the database, as long as the keeper hears of the lease."""
+    tasks.put("a")
+    (task,) = tasks.claim()
+    lease = Lease(tasks.db, task, seconds=600)
+    with tasks.db.write() as tx:
+        queue.break_leases(tx, ["w"])
+    lease.at("first")
+    assert not lease.lost
+
+
 def test_conclude_is_all_or_nothing(tasks: Queue):
     """A task whose last write fails is not finished."""
     tasks.put("a")

@@ -197,8 +197,8 @@ class View(Generic[T]):
         self, request: Request, found: Slice[T], *, summary: bool = False, links: bool = True
     ) -> dict[str, Any]:
         """``{"shares": [...]}``, with ``count`` and ``shares_links`` where there are any."""
-        show = _Answer(self, request, summary=summary).show
-        body: dict[str, Any] = {self.plural: [show(item) for item in found.items]}
+        answer = _Answer(self, request, summary=summary)
+        body: dict[str, Any] = {self.plural: answer.show_all(found.items)}
         if found.count is not None:
             body["count"] = found.count
         if links and found.more and found.items:
@@ -225,6 +225,14 @@ class _Answer(Generic[T]):
         if project not in self._forms:
             self._forms[project] = self._form(project)
         return self._forms[project].show(item, self._links)
+
+    def show_all(self, items: Sequence[T]) -> list[Any]:
+        """Each of them."""
+        whose = set(map(self._view.project, items)) if self._rules else {None}
+        if len(whose) != 1:
+            return [self.show(item) for item in items]
+        form, links = self._form(whose.pop()), self._links
+        return [form.show(item, links) for item in items]
 
     def _form(self, project: str | None) -> _Form:
         """For things of that project."""

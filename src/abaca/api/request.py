@@ -19,35 +19,26 @@ LARGEST = 2**31 - 1
 """What every database can compare with."""
 
 
-class Query(Mapping[str, str]):
+class Query(dict[str, str]):
     """The query string; of a repeated key the last value counts."""
 
     def __init__(self, text: str) -> None:
         if "%00" in text or "\0" in text:
             raise BadRequest(f"The query has {NUL_REFUSED}")
-        self._values = dict(parse_qsl(text, keep_blank_values=True))
-
-    def __getitem__(self, key: str) -> str:
-        return self._values[key]
-
-    def __iter__(self) -> Any:  # noqa: ANN401 - Mapping's own signature
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
+        super().__init__(parse_qsl(text, keep_blank_values=True))
 
     def boolean(self, key: str, *, default: bool = False) -> bool:
         """The value as a boolean; `BadRequest` if it is none."""
-        if key not in self._values:
+        if key not in self:
             return default
-        text = self._values[key].strip().lower()
+        text = self[key].strip().lower()
         if text not in TRUE | FALSE:
-            raise BadRequest(f"Query parameter {key}={self._values[key]!r}: give true or false.")
+            raise BadRequest(f"Query parameter {key}={self[key]!r}: give true or false.")
         return text in TRUE
 
     def integer(self, key: str) -> int | None:
         """The value as a whole number, None if it is not given; `BadRequest` if it is none."""
-        text = self._values.get(key)
+        text = self.get(key)
         if text is None:
             return None
         try:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from abaca.db.engine import GALERA, kind_of, make_engine, mark_ended, reading, translated
+from abaca.db.kept import Kept
 from abaca.db.rows import load, loader
 from abaca.db.tables import holds, metadata
 from abaca.db.writers import Writers
@@ -36,6 +37,8 @@ class Tx:
     """One open transaction; everything inside commits or nothing does."""
 
     connection: Connection
+    kept: Kept[Any] = field(default_factory=Kept)
+    """What `abaca.db.shown_shares` has read; what a transaction that writes read ends with it."""
     _after: list[Callable[[], None]] = field(default_factory=list)
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:  # noqa: ANN401
@@ -97,6 +100,7 @@ class Database:
         self.kind = kind_of(self.engine.dialect.name)
         self.is_sqlite = self.kind == "sqlite"
         self._writers = Writers(self.engine)
+        self._kept: Kept[Any] = Kept()
 
     def create_schema(self) -> None:
         """Make all tables that are missing (tests; a service migrates instead)."""
@@ -121,7 +125,7 @@ class Database:
             self.engine.connect() as connection,
             reading(connection, self.kind, steady=True),
         ):
-            yield Tx(connection)
+            yield Tx(connection, self._kept)
 
     @contextmanager
     def glance(self) -> Iterator[Tx]:
@@ -135,7 +139,7 @@ class Database:
             self.engine.connect() as connection,
             reading(connection, self.kind, steady=False),
         ):
-            yield Tx(connection)
+            yield Tx(connection, self._kept)
 
     @contextmanager
     def write(self, name: str = REQUEST) -> Iterator[Tx]:

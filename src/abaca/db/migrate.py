@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision; a test compares it with the files."""
 
 FOLDER = Path(__file__).parent / "migrations"

@@ -112,23 +112,25 @@ def in_use(tx: Tx, share_type_id: str) -> bool:
 
 def set_extra_specs(tx: Tx, share_type_id: str, extra_specs: Mapping[str, str]) -> None:
     """Set these, and leave the others."""
-    for key in extra_specs:
-        unset_extra_spec(tx, share_type_id, key)
+    _unset(tx, share_type_id, extra_specs)
     rows = [
         {"share_type_id": share_type_id, "key": key, "value": value}
         for key, value in extra_specs.items()
     ]
     if rows:
         tx.execute(share_type_extra_specs.insert(), rows)
+    change(tx, share_type_id, {})
 
 
 def unset_extra_spec(tx: Tx, share_type_id: str, key: str) -> None:
     """Remove one; removing what is not there succeeds."""
-    tx.execute(
-        delete(share_type_extra_specs).where(
-            _specs.share_type_id == share_type_id, _specs.key == key
-        )
-    )
+    _unset(tx, share_type_id, [key])
+    change(tx, share_type_id, {})
+
+
+def _unset(tx: Tx, share_type_id: str, keys: Collection[str]) -> None:
+    of_type = _specs.share_type_id == share_type_id
+    tx.execute(delete(share_type_extra_specs).where(of_type, _specs.key.in_(list(keys))))
 
 
 def projects(tx: Tx, share_type_id: str) -> tuple[str, ...]:

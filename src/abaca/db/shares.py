@@ -55,7 +55,7 @@ def add(tx: Tx, share: Share) -> None:
     values = dump(share.instance, share_instances)
     values |= {"primary_slot": PRIMARY, "excluded": list(share.instance.excluded)}
     tx.execute(_ADD_INSTANCE, values)
-    share_metadata.put(tx, share.id, share.metadata)
+    share_metadata.add(tx, share.id, share.metadata)
 
 
 def change(tx: Tx, share_id: str, **values: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -16,14 +15,17 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    cast,
     exists,
     func,
+    literal_column,
     or_,
     select,
 )
 
 from abaca.db import export_locations as location_rows
-from abaca.db import share_types
+from abaca.db import share_types as type_rows
+from abaca.db.among import among
 from abaca.db.as_json import JsonArray, JsonObject
 from abaca.db.database import Tx
 from abaca.db.paging import fetch, fetch_rows, like
@@ -32,11 +34,12 @@ from abaca.db.tables import (
     export_locations,
     share_instances,
     share_type_extra_specs,
+    share_types,
     shares,
 )
 from abaca.db.tables import share_metadata as metadata_rows
 from abaca.model.page import Page, Slice
-from abaca.model.shown_share import ShortShare, ShownShare, ToldShare
+from abaca.model.shown_share import ShortShare, ShownShare, ToldShare, read_share
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     "id": shares.c.id,
@@ -107,9 +110,9 @@ def find(tx: Tx, query: ShareQuery, page: Page, *, with_locations: bool = True) 
 
     ``with_locations``: also where the shares are mounted from, for who shows it.
     """
-    statement, values = _where(_TOLD, query)
+    statement, values = _where(_TAGS, query)
     found = fetch_rows(tx, statement, page, key=shares.c.id, columns=SORT_KEYS, values=values)
-    items = _told(tx, found.items, with_locations=with_locations)
+    items = _told(tx, [row[0] for row in found.items], with_locations=with_locations)
     return Slice(items=items, more=found.more, count=found.count)
 
 
@@ -121,29 +124,49 @@ def find_short(tx: Tx, query: ShareQuery, page: Page) -> Slice[ShortShare]:
 
 def get(tx: Tx, share_id: str, *, with_locations: bool = True) -> ToldShare | None:
     """One share, whoever's it is."""
-    rows = tx.execute(_ONE, {"share_id": share_id}).all()
-    found = _told(tx, rows, with_locations=with_locations)
+    tags = tx.execute(_ONE, {"share_id": share_id}).scalars().all()
+    found = _told(tx, tags, with_locations=with_locations)
     return found[0] if found else None
 
 
-def _told(tx: Tx, rows: Sequence[Any], *, with_locations: bool) -> tuple[ToldShare, ...]:
-    """The shares with what stands beside them."""
-    if not rows:
-        return ()
-    locations = _locations(tx, rows) if with_locations else repeat("[]")
-    found = share_types.by_id(tx, {row[_TYPE_ID] for row in rows})
-    types = {type_id: _json(share_type) for type_id, share_type in found.items()}
-    return tuple(
-        ToldShare._make((project, f"{text[:-1]},{metadata or '{}'},{types[type_id]},{located}]"))
-        for (text, metadata, project, type_id), located in zip(rows, locations, strict=False)
-    )
+def _told(tx: Tx, tags: Sequence[str], *, with_locations: bool) -> tuple[ToldShare, ...]:
+    """The shares of these tags; only those are read that are not kept."""
+    kept: list[ToldShare | None] = tx.kept.of(tags)
+    missing = [_id(tag) for tag, share in zip(tags, kept, strict=True) if share is None]
+    read = _read(tx, missing) if missing else {}
+    # One that has gone since the tags were read, where a transaction sees that, is left out.
+    told = [share or read.get(_id(tag)) for tag, share in zip(tags, kept, strict=True)]
+    found = [share for share in told if share is not None]
+    return tuple(_located(tx, found) if with_locations else found)
 
 
-def _locations(tx: Tx, rows: Sequence[Any]) -> list[str]:
-    """Where each share is mounted from."""
-    instances = [msgspec.json.decode(row[0])[_INSTANCE_ID] for row in rows]
-    found = location_rows.of_instances(tx, instances)
-    return [_json(found.get(instance, ())) for instance in instances]
+def _read(tx: Tx, ids: Sequence[str]) -> dict[str, ToldShare]:
+    """By ID; mounted from nowhere. From now on they are kept."""
+    rows: Sequence[Any] = tx.execute(_texts(tx.dialect), {"ids": ids}).all()
+    types = type_rows.by_id(tx, {row[_TYPE_ID] for row in rows})
+    shown = {type_id: _json(share_type) for type_id, share_type in types.items()}
+    found = {
+        tag: ToldShare(project, f"{text[:-1]},{metadata or '{}'},{shown[type_id]},{_NOWHERE}]")
+        for tag, text, metadata, project, type_id in rows
+    }
+    tx.kept.keep({tag: share for tag, share in found.items() if len(share.text) <= LONGEST})
+    return {_id(tag): share for tag, share in found.items()}
+
+
+def _id(tag: str) -> str:
+    """Of its share."""
+    return tag.partition(" ")[0]
+
+
+def _located(tx: Tx, found: Sequence[ToldShare]) -> list[ToldShare]:
+    """With where each is mounted from."""
+    instances = [read_share(share.text).instance_id for share in found]
+    located = location_rows.of_instances(tx, instances)
+    end = -len(f"{_NOWHERE}]")
+    return [
+        share._replace(text=f"{share.text[:end]}{_json(located.get(instance, ()))}]")
+        for share, instance in zip(found, instances, strict=True)
+    ]
 
 
 def _json(item: object) -> str:
@@ -157,6 +180,9 @@ def _column(name: str) -> ColumnElement[Any]:
     return shares.c[name] if name in shares.c else share_instances.c[name]
 
 
+LONGEST = 4096
+"""Characters of what is kept of a share."""
+_NOWHERE = "[]"
 _encoder = msgspec.json.Encoder()
 _BESIDE = ("metadata", "share_type", "export_locations")
 """The last fields of a `ShownShare`."""
@@ -165,21 +191,40 @@ _METADATA = (
     .where(metadata_rows.c.share_id == shares.c.id)
     .scalar_subquery()
 )
-_TOLD = (
-    select(
-        JsonArray(*(_column(name) for name in ShownShare._fields if name not in _BESIDE)),
-        _METADATA,
-        shares.c.project_id,
-        shares.c.share_type_id,
-    )
+_TAG = (
+    shares.c.id
+    + literal_column("' '", String)
+    + cast(shares.c.revision, String)
+    + literal_column("' '", String)
+    + share_instances.c.id
+    + literal_column("' '", String)
+    + cast(share_instances.c.revision, String)
+    + literal_column("' '", String)
+    + cast(share_types.c.revision, String)
+)
+"""Another one after each change of what a share shows, but for its export locations."""
+_TAGS = (
+    select(_TAG)
     .select_from(shares)
     .join(share_instances, PRIMARY_JOIN)
+    .join(share_types, share_types.c.id == shares.c.share_type_id)
 )
-_TYPE_ID = 3
+_TOLD = _TAGS.add_columns(
+    JsonArray(*(_column(name) for name in ShownShare._fields if name not in _BESIDE)),
+    _METADATA,
+    shares.c.project_id,
+    shares.c.share_type_id,
+)
+_TYPE_ID = 4
 """Where it is in a row: by name takes several times as long."""
-_INSTANCE_ID = ShownShare._fields.index("instance_id")
-_SHORT = _TOLD.with_only_columns(shares.c.id, shares.c.name)
-_ONE = _TOLD.where(shares.c.id == bindparam("share_id"))
+_SHORT = _TAGS.with_only_columns(shares.c.id, shares.c.name)
+_ONE = _TAGS.where(shares.c.id == bindparam("share_id"))
+
+
+@cache
+def _texts(dialect: str) -> Select[Any]:
+    """What is told of some shares."""
+    return _TOLD.where(among(shares.c.id, "ids", dialect))
 
 
 def _where(statement: Select[Any], query: ShareQuery) -> tuple[Select[Any], dict[str, object]]:

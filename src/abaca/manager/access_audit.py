@@ -13,7 +13,7 @@ from abaca.db import tables as t
 from abaca.db.database import Tx
 from abaca.drivers.driver import AccessLevel, AccessRule
 from abaca.manager.access import SETTLED
-from abaca.manager.supervision import look_at_share
+from abaca.manager.looks import look_at_share
 from abaca.model.finding import ACCESS_RULE, Direction, Discrepancy
 from abaca.states import AccessState, ShareStatus
 

@@ -23,8 +23,9 @@ from abaca.errors import DriverError, NetworkError
 from abaca.manager import access_audit
 from abaca.manager.backend import Backend, BackendNetwork
 from abaca.manager.comparison import Comparison, compare, networks_asked, not_asked
+from abaca.manager.looks import look_at_server
 from abaca.manager.options import ManagerOptions
-from abaca.manager.supervision import is_needed, look_at
+from abaca.manager.supervision import is_needed
 from abaca.model.finding import (
     ACCESS_RULE,
     BACKEND,
@@ -201,7 +202,8 @@ class AuditHandler:
             keys = {key for key in keys if is_needed(tx, by_key[key].id)}
             mended = [item for item in odd if item.of in keys]
             for key in sorted(keys):
-                look_at(tx, by_key[key])
+                server = by_key[key]
+                look_at_server(tx, server.id, server.host, server.project_id)
         yield from {_key(item): lost[_key(item)] for item in mended}.values()
 
     def _has_row(self, backend: Backend, key: str) -> bool:

@@ -15,16 +15,19 @@ from abaca.manager import share_outcome as outcome
 from abaca.manager import share_server
 from abaca.manager.access import RulesOutcome, apply_rules, unsettled
 from abaca.manager.backend import Backend
+from abaca.manager.looks import look_at_share
 from abaca.manager.share_outcome import Done
 from abaca.manager.views import server_view, share_view
 from abaca.model.access_rule import AccessRule
-from abaca.model.share import Share
+from abaca.model.share import Share, ShareInstance
 from abaca.model.share_server import ShareServer
 from abaca.model.task import Task
 from abaca.states import AccessRulesStatus, ServerStatus, ShareStatus
+from abaca.steps import commit
 from abaca.work.lease import Lease
 
 log = structlog.get_logger()
+TAKE_BACK = commit("share.take_back")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +134,7 @@ class ShareHandler:
         healed = self._bring_server(lease, job)
         if share.instance.made and job.server is None and isinstance(driver, contract.Transfers):
             driver.transfer_share(job.view())
+        lease.if_lost(lambda: self._take_back(job))
         locations = driver.ensure_share(job.view(), self._source(share))
         rules, refused = self._apply(job, all_anew=healed)
         status, size, failure = self._change(job)
@@ -145,6 +149,15 @@ class ShareHandler:
                 errors=tuple(item for item in (failure, refused) if item is not None),
             ),
         )
+
+    def _take_back(self, job: Job) -> None:
+        """Another worker went on with it: it is as that one left it, or gone from here again."""
+        with self.db.write(TAKE_BACK) as tx:
+            found = share_instances.share_of(tx, job.share.instance.id)
+            if found is not None and not _left(job.share.instance, found.instance):
+                look_at_share(tx, found.instance)
+                return
+        job.backend.driver.remove_share(job.view())
 
     def _bring_server(self, lease: Lease, job: Job) -> bool:
         """The share's server serves; True if it did not before."""
@@ -220,3 +233,9 @@ class ShareHandler:
                 f"snapshot {instance.revert_to} has gone", told="The snapshot has gone."
             )
         return contract.Snapshot(id=found.id, share=job.view())
+
+
+def _left(seen: ShareInstance, now: ShareInstance) -> bool:
+    """True if nothing of the share is wanted any more where it was seen."""
+    before, after = ((item.host, item.share_server_id, item.export_id) for item in (seen, now))
+    return now.status is ShareStatus.DELETING or (not seen.made and before != after)

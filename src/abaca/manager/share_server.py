@@ -16,20 +16,21 @@ from abaca.manager import adoption
 from abaca.manager.access import apply_rules
 from abaca.manager.backend import Backend
 from abaca.manager.failure import tell_of_server
+from abaca.manager.looks import look_at_server
 from abaca.manager.views import server_view, share_view
 from abaca.model.message import ActionId
 from abaca.model.share import Share
 from abaca.model.share_server import ShareServer
-from abaca.model.task import Task, TaskKind
+from abaca.model.task import Task
 from abaca.modes import DriverMode
 from abaca.network.bound import Binding, BoundFlat, BoundManaged, flat_subnet, helper_for
 from abaca.network.plugin import Label, SubnetRef
 from abaca.states import ServerStatus, ShareStatus
-from abaca.steps import step
+from abaca.steps import commit, step
 from abaca.work.lease import Lease
-from abaca.work.queue import enqueue
 
 log = structlog.get_logger()
+TAKE_BACK = commit("server.take_back")
 _FAILED = {
     ServerStatus.MANAGE_STARTING: ServerStatus.MANAGE_ERROR,
     ServerStatus.UNMANAGE_STARTING: ServerStatus.UNMANAGE_ERROR,
@@ -135,6 +136,7 @@ def _fail(tx: Tx, lease: Lease, server: ShareServer, error: Exception) -> None:
 def ensure(lease: Lease, backend: Backend, server: ShareServer) -> None:
     """The server serves with addresses on all of its subnets, and its row says so."""
     network = network_of(lease.db, backend, server)
+    lease.if_lost(lambda: _take_back(lease.db, backend, server, network))
     details = dict(backend.driver.ensure_server(server_view(server), network))
     network.release_others()
     if routes := network.tenant_routes():
@@ -143,6 +145,23 @@ def ensure(lease: Lease, backend: Backend, server: ShareServer) -> None:
         )
     if server.status is not ServerStatus.ACTIVE or details != dict(server.details):
         record(lease, server, details)
+
+
+def _take_back(
+    db: Database, backend: Backend, server: ShareServer, network: BoundFlat | BoundManaged
+) -> None:
+    """Another worker went on with it: it is as that one left it, or gone again.
+
+    One that served before is not removed once its row has gone: it may have been unmanaged.
+    """
+    with db.write(TAKE_BACK) as tx:
+        found = share_servers.get(tx, server.id)
+        if found is not None and (found.slot is not None or not found.status.is_ours):
+            look_at_server(tx, server.id, server.host, server.project_id)
+            return
+    if found is not None or server.status is ServerStatus.CREATING:
+        backend.driver.remove_server(server_view(server))
+        network.release_all()
 
 
 def outdated(db: Database, backend: Backend, server: ShareServer) -> bool:
@@ -171,26 +190,13 @@ def restore(
 def look_again(lease: Lease, server: ShareServer) -> None:
     """It did not serve when one of its shares was looked at: the others need a look too."""
     with lease.write() as tx:
-        _enqueue(tx, server.id, server.host, server.project_id, delay=0.0)
+        look_at_server(tx, server.id, server.host, server.project_id)
 
 
 def leave(tx: Tx, server_id: str, host: str, project_id: str, *, delay: float) -> None:
     """A share left the server: if it was the last one, have the server looked at later."""
     if share_servers.mark_unused(tx, server_id):
-        _enqueue(tx, server_id, host, project_id, delay=delay)
-
-
-def _enqueue(tx: Tx, server_id: str, host: str, project_id: str, *, delay: float) -> None:
-    enqueue(
-        tx,
-        TaskKind.SHARE_SERVER,
-        server_id,
-        queue=host,
-        lane=server_id,
-        project_id=project_id,
-        request_id=None,
-        delay=delay,
-    )
+        look_at_server(tx, server_id, host, project_id, delay=delay)
 
 
 def network_of(db: Database, backend: Backend, server: ShareServer) -> BoundFlat | BoundManaged:

@@ -54,10 +54,18 @@ class SnapshotHandler:
                 job.backend.driver.remove_snapshot(job.view)
             forget(lease, job.snapshot)
         elif status is SnapshotStatus.CREATING:
-            if job.view is None:
+            if (view := job.view) is None:
                 raise DriverError("its share does not exist", told="The share does not exist.")
-            job.backend.driver.ensure_snapshot(job.view)
+            lease.if_lost(lambda: self._take_back(job, view))
+            job.backend.driver.ensure_snapshot(view)
             record(lease, job.snapshot, SnapshotStatus.AVAILABLE)
+
+    def _take_back(self, job: Job, view: contract.Snapshot) -> None:
+        """Another worker has removed it: it is gone, though it was taken again."""
+        with self.db.read() as tx:
+            found = snapshot_instances.snapshot_of(tx, job.snapshot.instance.id)
+        if found is None or found.instance.status is SnapshotStatus.DELETING:
+            job.backend.driver.remove_snapshot(view)
 
     def superseded(self, tx: Tx, task: Task) -> bool:
         """True if it is to be deleted, whatever was being done to it."""

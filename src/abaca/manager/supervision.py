@@ -14,6 +14,7 @@ from abaca.db import tables as t
 from abaca.db.database import Database, Tx
 from abaca.errors import AbacaError, NetworkError
 from abaca.manager.backend import Backend
+from abaca.manager.looks import look_at_server, look_at_share
 from abaca.manager.views import server_view
 from abaca.model.share import ShareInstance
 from abaca.model.share_server import ShareServer
@@ -134,39 +135,13 @@ class Supervisor:
         for batch in _batches(list(servers)):
             with self.db.write(LOOK) as tx:
                 for server in batch:
-                    look_at(tx, server)
+                    look_at_server(tx, server.id, server.host, server.project_id)
 
     def _look_at_shares(self, instances: Iterable[ShareInstance]) -> None:
         for batch in _batches([item for item in instances if item.status not in GONE]):
             with self.db.write(LOOK) as tx:
                 for instance in batch:
                     look_at_share(tx, instance)
-
-
-def look_at_share(tx: Tx, instance: ShareInstance) -> None:
-    """Have a share looked at, and brought back with the rules that it has."""
-    queue.enqueue(
-        tx,
-        TaskKind.SHARE,
-        instance.id,
-        queue=instance.host,
-        lane=instance.lane,
-        project_id=None,
-        request_id=None,
-    )
-
-
-def look_at(tx: Tx, server: ShareServer) -> None:
-    """Have a share server looked at, and mended."""
-    queue.enqueue(
-        tx,
-        TaskKind.SHARE_SERVER,
-        server.id,
-        queue=server.host,
-        lane=server.id,
-        project_id=server.project_id,
-        request_id=None,
-    )
 
 
 def is_needed(tx: Tx, server_id: str) -> bool:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from abaca.db import migrate
 from abaca.db.database import Database
+from abaca.db.engine import IDLE_SECONDS
 from abaca.errors import DatabaseUnavailable
 from abaca.model.share import Share
 from abaca.modes import DriverMode
@@ -92,8 +93,9 @@ class Site:
     settings: tuple[Setting, ...]
     configure: Callable[[Mapping[str, str]], str]
     """The configuration file's text, with these options of the backends instead."""
-    patience: float = 60.0
-    """Seconds after which what has not ended is stuck."""
+    patience: float = IDLE_SECONDS + 30.0
+    """Seconds after which what has not ended is stuck: later than a database ends the transaction
+    of somebody who sleeps in one."""
     lease_seconds: float = 5.0
     processes: list[int] = field(default_factory=list)
     deaths: int = 0
@@ -135,7 +137,10 @@ class Site:
 
     def start(self, faults: Mapping[str, str] | None = None) -> int:
         """Start a manager, which may be told to meet a fault; its process ID at once."""
-        self.config.write_text(self.configure(self.overrides))
+        # At once: the one that was started before may be reading it.
+        beside = self.config.with_suffix(".new")
+        beside.write_text(self.configure(self.overrides))
+        beside.replace(self.config)
         process = self.nursery.start(
             Birth(
                 config=str(self.config),
@@ -208,6 +213,8 @@ class Site:
                     return
             if time.monotonic() > deadline:
                 said = rest or ["no manager has started"]
+                if self.locked():
+                    said.append("somebody is in the middle of a transaction")
                 raise Wrong("stuck", "\n".join([*said, self.log()]))
             time.sleep(pause)
             pause = min(pause * 1.3, 0.04)

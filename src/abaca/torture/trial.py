@@ -111,8 +111,12 @@ class Trials:
         self.site.stop()
         self.site.lease_seconds = 1.0
         faults = {FAULT_VARIABLE: point, SIGNAL_VARIABLE: "SIGSTOP"}
-        sleepers = [self.site.start(), self.site.start()]
+        for _ in range(2):
+            self.site.start()
         self.site.settle()
+        if self.site.deaths:
+            raise Wrong("stuck", f"a manager ended by itself\n{self.site.log()}")
+        sleepers = list(self.site.processes)
         for process in sleepers:
             self.site.arm(process, faults)
         operation.ask(bench)

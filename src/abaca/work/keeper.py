@@ -100,6 +100,7 @@ class Keeper:
 
     def _notice(self, live: list[Lease]) -> None:
         """Stop work whose lease was lost, or that a new request made pointless."""
+        moment = time.monotonic()
         with self._db.read() as tx:
             present = queue.generations(tx, [lease.task for lease in live])
             for lease in live:
@@ -107,7 +108,9 @@ class Keeper:
                 generation = present.get((task.id, task.lease_token))
                 if generation is None:
                     lease.interrupt(LeaseLost)
-                elif generation != lease.noticed:
+                    continue
+                lease.confirm(moment)
+                if generation != lease.noticed:
                     lease.noticed = generation
                     if self._handlers[task.kind].superseded(tx, task):
                         lease.superseded()

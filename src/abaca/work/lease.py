@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -18,11 +20,18 @@ RECORD, POSTPONE = map(commit, ("tasks.record", "tasks.postpone"))
 
 
 class Lease:
-    """The lease on one task; also told at every step (`abaca.steps.Observer`)."""
+    """The lease on one task; also told at every step (`abaca.steps.Observer`).
 
-    def __init__(self, db: Database, task: Task) -> None:
+    ``seconds``: how long it lasts unless it is extended. Whoever has heard nothing of it for
+    that long looks before the next step: the process may have slept, and been overtaken.
+    """
+
+    def __init__(self, db: Database, task: Task, *, seconds: float = math.inf) -> None:
         self.db = db
         self.task = task
+        self._seconds = seconds
+        self._confirmed = time.monotonic()
+        self._taken_back: list[Callable[[], None]] = []
         self.finished = False
         self.postponed = False
         self.noticed = task.generation
@@ -48,8 +57,35 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLost or Superseded if the work must stop."""
+        if self._interruption is None and time.monotonic() - self._confirmed > self._seconds:
+            self._ask()
         if self._interruption is not None:
             raise self._interruption(f"task {self.task.kind} {self.resource_id}")
+
+    def _ask(self) -> None:
+        moment = time.monotonic()
+        with self.db.read() as tx:
+            in_force = queue.holds(tx, self.task)
+        if in_force:
+            self.confirm(moment)
+        else:
+            self.interrupt(LeaseLost)
+
+    def confirm(self, moment: float) -> None:
+        """It was in force at that time (of ``time.monotonic``)."""
+        self._confirmed = moment
+
+    def if_lost(self, take_back: Callable[[], None]) -> None:
+        """Have this called if the lease turns out to be lost, before what was called for earlier.
+
+        A step that was under way when the lease ended is finished, by whom another worker has
+        overtaken: what that worker removed may then be there again, and nobody knows of it.
+        """
+        self._taken_back.append(take_back)
+
+    def taken_back(self) -> Iterator[Callable[[], None]]:
+        """What `if_lost` was given, the latest first."""
+        return reversed(self._taken_back)
 
     @property
     def lost(self) -> bool:

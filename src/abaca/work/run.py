@@ -81,17 +81,31 @@ def run_task(lease: Lease, handler: Handler, options: RetryOptions) -> None:
         kind=str(task.kind), resource=task.resource_id, **who
     )
     started = time.monotonic()
-    with context, observed(lease):
+    with context:
         try:
-            outcome = _attempt(lease, handler, options)
+            with observed(lease):
+                outcome = _attempt(lease, handler, options)
         except LeaseLost:
             log.warning("task_lost")
             outcome = Outcome.LOST
+            _take_back(lease, options)
         except Exception:
             # The lease runs out, and the task is taken again.
             log.exception("task_outcome_not_written")
             outcome = Outcome.NOT_WRITTEN
         _tell(task, outcome, metrics.since(started))
+
+
+def _take_back(lease: Lease, options: RetryOptions) -> None:
+    """Nothing is left of what was made after another worker had gone on; patiently."""
+    for take_back in lease.taken_back():
+        try:
+            for attempt in _patiently(options, AbacaError):
+                with attempt:
+                    take_back()
+        except Exception:
+            # The audit names it.
+            log.exception("not_taken_back")
 
 
 def _tell(task: Task, outcome: Outcome, took: float) -> None:
@@ -169,12 +183,17 @@ def _later(lease: Lease, options: RetryOptions, error: Exception) -> None:
 
 def _settle(lease: Lease, options: RetryOptions, write: Callable[[Tx], object]) -> None:
     """Write the outcome, patiently: it is lost otherwise, and the work repeated."""
-    for attempt in tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
-        wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
-        stop=tenacity.stop_after_delay(options.settle),
-        reraise=True,
-    ):
+    for attempt in _patiently(options, DatabaseUnavailable):
         with attempt, lease.db.write(SETTLE) as tx:
             write(tx)
             lease.finished = True
+
+
+def _patiently(options: RetryOptions, kind: type[AbacaError]) -> tenacity.Retrying:
+    """Tries again after retriable errors of that kind, for a while."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda e: isinstance(e, kind) and e.retriable),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
+        stop=tenacity.stop_after_delay(options.settle),
+        reraise=True,
+    )

@@ -166,7 +166,7 @@ class WorkerPool:
         broken = self._break_expired() if outlook.expired else 0
         taken = self.claim(outlook.ready) if outlook.ready else []
         for task in taken:
-            lease = Lease(self._db, task)
+            lease = Lease(self._db, task, seconds=self._options.lease_seconds)
             self._keeper.add(lease)
             self._inbox.put(lease)
         if broken or taken:

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, ForeignKey, Integer, MetaData, String, types
+from sqlalchemy import (
+    Column,
+    DateTime,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    literal_column,
+    types,
+)
 from sqlalchemy.engine import Dialect
 
 metadata = MetaData(
@@ -80,6 +89,17 @@ def stamps() -> tuple[Column[Any], Column[Any]]:
     return (
         Column("created_at", UtcDateTime, nullable=False),
         Column("updated_at", UtcDateTime),
+    )
+
+
+def revision_column() -> Column[int]:
+    """Counts the changes of a row: each UPDATE that SQLAlchemy writes adds one."""
+    return Column(
+        "revision",
+        Integer,
+        nullable=False,
+        server_default="0",
+        onupdate=literal_column("revision + 1", Integer),
     )
 
 

@@ -25,6 +25,7 @@ from abaca.db.tables.base import (
     id_column,
     metadata,
     reference,
+    revision_column,
     stamps,
 )
 
@@ -76,6 +77,8 @@ shares = Table(
     # In the recycle bin, until then.
     Column("is_soft_deleted", Boolean, nullable=False, default=False, server_default=false()),
     Column("scheduled_to_be_deleted_at", UtcDateTime, index=True),
+    # Of the row and its metadata.
+    revision_column(),
     *stamps(),
     Index(None, "project_id", "created_at", "id"),
     Index(None, "created_at", "id"),
@@ -113,6 +116,7 @@ share_instances = Table(
     Column("made", Boolean, nullable=False, default=False),
     # Backends (host@backend) that refused it.
     Column("excluded", JSON, nullable=False, default=list),
+    revision_column(),
     *stamps(),
     UniqueConstraint("share_id", "primary_slot"),
     UniqueConstraint("host", "share_server_id", "export_id"),

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, PrimaryKeyConstraint, Table, Text
 
-from abaca.db.tables.base import Name, id_column, metadata, reference, stamps
+from abaca.db.tables.base import (
+    Name,
+    id_column,
+    metadata,
+    reference,
+    revision_column,
+    stamps,
+)
 
 share_types = Table(
     "share_types",
@@ -13,6 +20,8 @@ share_types = Table(
     Column("name", Name, nullable=False, unique=True),
     Column("description", Text),
     Column("is_public", Boolean, nullable=False),
+    # Of the row and its extra specs.
+    revision_column(),
     *stamps(),
 )
 
