@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, text, update
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from abaca.db import availability_zones, pools, services
 from abaca.db.database import Database
+from abaca.db.engine import USED
 from abaca.db.tables import availability_zones as zones
 from abaca.db.tables import now
 from abaca.errors import DatabaseUnavailable
@@ -54,6 +56,34 @@ def test_a_reader_sees_one_state(db: Database) -> None:
         thread.join(30)
         assert len(tx.execute(select(zones)).all()) == count == 2
     assert names(db) == ["a", "b", "c"]
+
+
+def test_a_glance_sees_what_was_committed_meanwhile(db: Database) -> None:
+    """Each of its statements has a state of its own; what follows on the connection is as ever."""
+    with db.glance() as tx:
+        assert len(tx.execute(select(zones)).all()) == 2
+        thread = threading.Thread(target=add, args=(db, "c"))
+        thread.start()
+        thread.join(30)
+        assert len(tx.execute(select(zones)).all()) == 3
+    with pytest.raises(ZeroDivisionError), db.glance() as tx:
+        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), db.write() as tx:  # noqa: PT012 - it is undone
+        tx.execute(insert(zones).values(id="never", name="never", created_at=STAMP))
+        raise ZeroDivisionError
+    assert names(db) == ["a", "b", "c"]
+
+
+def test_reads_keep_what_is_prepared(databases: Databases) -> None:
+    """On PostgreSQL a statement that is read often is prepared once, and stays so."""
+    with databases.one("postgresql") as url:
+        db = Database(url, pool_size=1)
+        for _ in range(10):
+            names(db)
+        with db.read() as tx:
+            kept = tx.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+        db.close()
+    assert kept >= 1
 
 
 def test_text_is_compared_exactly(db: Database) -> None:
@@ -157,5 +187,27 @@ def test_a_server_that_died_comes_back(databases: Databases, kind: str) -> None:
     finally:
         server.start()
     assert names(db) == ["kept"]
+    db.close()
+    databases.give_back(kind, url)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_a_restart_between_two_uses_is_not_noticed(databases: Databases, kind: str) -> None:
+    """Connections that ended with the server while nobody used them are made anew."""
+
+    def age(_dbapi: object, entry: ConnectionPoolEntry) -> None:
+        entry.info[USED] -= 60
+
+    url, server = databases.take(kind), databases.server(kind)
+    db = Database(url)
+    event.listen(db.engine, "checkin", age)
+    add(db, "kept")
+    gc.collect()
+    server.stop()
+    server.start()
+    assert names(db) == ["kept"]
+    add(db, "more")
+    assert names(db) == ["kept", "more"]
     db.close()
     databases.give_back(kind, url)

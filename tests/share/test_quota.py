@@ -13,7 +13,7 @@ from abaca.db.database import Database, Tx
 from abaca.db.tables import new_id, now, share_instances, share_types, shares, snapshots
 from abaca.errors import OverLimit
 from abaca.model.quota import DEFAULT_LIMITS, UNLIMITED, Resource, Scope
-from abaca.share.quota import limits, reserve, usages
+from abaca.share.quota import limits, look_up, reserve, usages
 
 pytestmark = pytest.mark.every_database
 
@@ -139,6 +139,28 @@ def test_unlimited_and_less_is_never_refused(database: Database) -> None:
         quotas.set_limits(tx, RED, {Resource.SHARES: UNLIMITED, Resource.GIGABYTES: 1})
         add_share(tx, ALICE, 50)
         reserve(tx, ALICE, {Resource.SHARES: 10_000, Resource.GIGABYTES: -5})
+
+
+def test_what_must_be_counted(database: Database) -> None:
+    """Whatever limits the project, this user or a share type; not what limits another user."""
+    shares_ = (Resource.SHARES, Resource.GIGABYTES)
+    free = dict.fromkeys(Resource, UNLIMITED)
+
+    def counted(ctx: Context) -> bool:
+        return look_up(tx, ctx.project_id, ctx.user_id, free).have_counted(shares_)
+
+    with database.write() as tx:
+        quotas.set_limits(tx, RED, {Resource.SNAPSHOTS: 1, Resource.PER_SHARE_GIGABYTES: 1})
+        assert not counted(ALICE)
+        quotas.set_limits(tx, Scope(project_id="red", user_id="rita"), {Resource.SHARES: 1})
+        assert counted(RITA)
+        assert not counted(ALICE)
+        quotas.set_limits(tx, Scope(project_id="red", share_type_id="slow"), {Resource.SHARES: 2})
+        assert counted(ALICE)
+        quotas.forget_limits(tx, RED)
+        assert not counted(ALICE)
+        quotas.set_class_limits(tx, quotas.DEFAULT_CLASS, {Resource.GIGABYTES: 3})
+        assert counted(ALICE)
 
 
 def test_which_limit_is_in_force(database: Database) -> None:

@@ -119,6 +119,25 @@ def test_lost_lease_writes_nothing(tasks: Queue):
     assert len(tasks.claim()) == 1
 
 
+def test_what_a_lost_lease_stumbles_over_is_that_it_was_lost(tasks: Queue):
+    """A conclusion that fails after somebody else took the task: LeaseLost, not its failure."""
+    tasks.put("a")
+    (task,) = tasks.claim()
+    lease = Lease(tasks.db, task)
+    with tasks.db.write() as tx:
+        assert queue.break_leases(tx, ["w"]) == 1
+
+    def stumble() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(LeaseLost), lease.conclude():
+        stumble()
+    with pytest.raises(LeaseLost), lease.conclude():
+        pass
+    assert not lease.finished
+    assert len(tasks.claim()) == 1
+
+
 def test_who_slept_past_the_lease_looks_before_the_next_step(tasks: Queue):
     """Whoever was not overtaken goes on; whoever was stops, though nobody has told them."""
     tasks.put("a")

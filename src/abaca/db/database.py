@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, CursorResult, Executable, bindparam, delete, insert
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from abaca.db.engine import GALERA, begin_read, kind_of, make_engine, translated
+from abaca.db.engine import GALERA, kind_of, make_engine, mark_ended, reading, translated
 from abaca.db.kept import Kept
 from abaca.db.rows import load, loader
 from abaca.db.tables import holds, metadata
@@ -120,12 +120,26 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A transaction that sees one state and writes nothing."""
-        with translated(), self.engine.connect() as connection:
-            begin_read(connection, self.kind)
-            try:
-                yield Tx(connection, self._kept)
-            finally:
-                connection.rollback()
+        with (
+            translated(),
+            self.engine.connect() as connection,
+            reading(connection, self.kind, steady=True),
+        ):
+            yield Tx(connection, self._kept)
+
+    @contextmanager
+    def glance(self) -> Iterator[Tx]:
+        """As `read`, but each statement sees what is committed as it begins.
+
+        Enough for one statement, or for several of which none relies on what another saw; it
+        saves the answers to a begin and an end.
+        """
+        with (
+            translated(),
+            self.engine.connect() as connection,
+            reading(connection, self.kind, steady=False),
+        ):
+            yield Tx(connection, self._kept)
 
     @contextmanager
     def write(self, name: str = REQUEST) -> Iterator[Tx]:
@@ -154,6 +168,7 @@ class Database:
                 yield tx
                 fault(f"{point}:before")
                 _commit(connection)
+                mark_ended(connection)
                 fault(f"{point}:after")
             except BaseException:
                 connection.rollback()

@@ -10,9 +10,10 @@ that died in the middle of a transaction.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import tenacity
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -22,14 +23,18 @@ from sqlalchemy.exc import (
     DisconnectionError,
     IntegrityError,
     InternalError,
+    InvalidatePoolError,
     NoSuchModuleError,
     OperationalError,
     SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 
 from abaca import errors
+
+if TYPE_CHECKING:
+    import psycopg
 
 BUSY_SECONDS = 60
 LOCK_SECONDS = 20
@@ -37,8 +42,14 @@ LOCK_SECONDS = 20
 IDLE_SECONDS = 60
 """After how long the database ends a transaction of which it hears nothing more."""
 RECYCLE_SECONDS = 1800
+FRESH_SECONDS = 1.0
+"""A connection that was used so lately is not asked whether it still lives."""
 GALERA = "galera"
 """In the `info` of connections to a node of a Galera cluster."""
+_ENDED = "ended"
+"""In the `info` of connections: nothing was done since its last transaction ended."""
+USED = "used"
+"""In the `info` of connections: when it came back to the pool, by `time.monotonic`."""
 _CAUSAL = 1 | 2 | 4
 """Before reads, before UPDATE and DELETE, before INSERT."""
 _CONNECT: dict[str, dict[str, Any]] = {
@@ -104,8 +115,8 @@ def make_engine(url: str, pool_size: int) -> Engine:
             **options,
             connect_args=asked,
             isolation_level="READ COMMITTED",
-            pool_pre_ping=True,
             pool_recycle=RECYCLE_SECONDS,
+            pool_reset_on_return=None,  # `_end_what_is_open` does
         )
     except ImportError as error:
         package = _DRIVERS[kind][1]
@@ -114,7 +125,44 @@ def make_engine(url: str, pool_size: int) -> Engine:
     event.listen(
         engine, "connect", _prepare_postgresql if kind == "postgresql" else _prepare_mariadb
     )
+    event.listen(engine, "reset", _end_what_is_open)
+    _ask_idle_ones(engine)
     return engine
+
+
+def mark_ended(connection: Connection) -> None:
+    """Its last transaction was committed or rolled back: the pool need not do it again."""
+    if not connection.invalidated:
+        connection.info[_ENDED] = True
+
+
+def _end_what_is_open(
+    dbapi: Any,  # noqa: ANN401 - the driver's
+    entry: ConnectionPoolEntry | None,
+    state: PoolResetState,
+) -> None:
+    """A connection that goes back to the pool is in no transaction."""
+    ended = entry is not None and entry.info.pop(_ENDED, False)  # None: it was taken from the pool
+    if not (ended or state.transaction_was_reset or state.terminate_only):
+        dbapi.rollback()
+
+
+def _ask_idle_ones(engine: Engine) -> None:
+    """Connections that ended with their server while nobody used them are made anew."""
+
+    def used(_dbapi: object, entry: ConnectionPoolEntry) -> None:
+        entry.info[USED] = time.monotonic()
+
+    def ask(dbapi: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:  # noqa: ANN401
+        if time.monotonic() - entry.info.get(USED, float("inf")) < FRESH_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(dbapi)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", ask)
 
 
 def with_driver(url: str) -> URL:
@@ -129,17 +177,51 @@ def with_driver(url: str) -> URL:
     return where.set(drivername=_DRIVERS[kind][0])
 
 
-def begin_read(connection: Connection, kind: str) -> None:
-    """What follows on this connection sees one state until its end."""
-    if kind == "sqlite":
+@contextmanager
+def reading(connection: Connection, kind: str, *, steady: bool) -> Iterator[None]:
+    """Nothing is written in the block; if ``steady``, what it reads is one state."""
+    if kind == "postgresql":
+        with _reading_postgresql(connection, steady=steady):
+            yield
+        return
+    if kind == "sqlite" and steady:
         connection.begin()
         # Past SQLAlchemy, which takes five times as long.
         cast("sqlite3.Connection", connection.connection.dbapi_connection).execute("BEGIN")
-    elif kind == "postgresql":
-        connection.execution_options(isolation_level="REPEATABLE READ")
-    else:
+    elif steady:
         # For the next transaction alone: one round trip, and nothing to set back.
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        mark_ended(connection)
+
+
+@contextmanager
+def _reading_postgresql(connection: Connection, *, steady: bool) -> Iterator[None]:
+    """Ended by a commit: at a rollback the driver forgets every statement that it prepared."""
+    from psycopg import IsolationLevel  # noqa: PLC0415 - only where it is used
+    from psycopg.pq import TransactionStatus  # noqa: PLC0415
+
+    raw = cast("psycopg.Connection[Any]", connection.connection.dbapi_connection)
+    if steady:
+        raw.isolation_level = IsolationLevel.REPEATABLE_READ
+    else:
+        raw.autocommit = True
+    try:
+        yield
+        connection.commit()
+        mark_ended(connection)
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
+        if raw.pgconn.transaction_status == TransactionStatus.IDLE:
+            raw.isolation_level = IsolationLevel.READ_COMMITTED
+            raw.autocommit = False
+        elif not connection.invalidated:
+            connection.invalidate()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     null,
+    or_,
     select,
     update,
 )
@@ -36,6 +37,7 @@ from abaca.db.tables import (
 from abaca.model.quota import Resource, Scope
 from abaca.states import NetworkStatus
 
+_KNOWN = frozenset(Resource)
 DEFAULT_CLASS = "default"
 """The quota class whose limits hold for every project that has none of its own."""
 
@@ -61,28 +63,26 @@ def lock_project(tx: Tx, project_id: str) -> None:
 
 def limits_of(tx: Tx, scope: Scope) -> dict[Resource, int]:
     """The limits set for exactly this scope."""
-    return limits_of_each(tx, [scope])[0][scope]
+    return limits_in(tx, scope.project_id, scope.user_id)[0].get(scope, {})
 
 
-def limits_of_each(
-    tx: Tx, scopes: Sequence[Scope]
+def limits_in(
+    tx: Tx, project_id: str, user_id: str
 ) -> tuple[dict[Scope, dict[Resource, int]], dict[Resource, int]]:
-    """The limits set for exactly each of these scopes of one project; those of every project."""
-    wanted = {
-        "project_id": scopes[0].project_id,
-        "user_ids": sorted({scope.user_id for scope in scopes}),
-        "share_type_ids": sorted({scope.share_type_id for scope in scopes}),
-    }
-    rows = tx.execute(_LIMITS, wanted).all()
-    of_scopes = {
-        scope: _by_resource(
-            row
-            for row in rows
-            if (row.user_id, row.share_type_id) == (scope.user_id, scope.share_type_id)
-        )
-        for scope in scopes
-    }
-    return of_scopes, _by_resource(row for row in rows if row.user_id is None)
+    """The limits set in a project by scope, of users only this one's; those of every project."""
+    scopes: dict[Scope, dict[Resource, int]] = {}
+    of_all: dict[Resource, int] = {}
+    for row in tx.execute(_LIMITS, {"project_id": project_id, "user_id": user_id}):
+        if row.resource not in _KNOWN:
+            continue
+        found = of_all
+        if row.user_id is not None:
+            scope = Scope(
+                project_id=project_id, user_id=row.user_id, share_type_id=row.share_type_id
+            )
+            found = scopes.setdefault(scope, {})
+        found[Resource(row.resource)] = row.hard_limit
+    return scopes, of_all
 
 
 def class_limits(tx: Tx, name: str) -> dict[Resource, int]:
@@ -215,8 +215,7 @@ def _names(limits: Mapping[Resource, int]) -> list[str]:
 
 
 def _by_resource(rows: Any) -> dict[Resource, int]:  # noqa: ANN401 - rows of a query
-    known = set(Resource)
-    return {Resource(row.resource): row.hard_limit for row in rows if row.resource in known}
+    return {Resource(row.resource): row.hard_limit for row in rows if row.resource in _KNOWN}
 
 
 _LOCK = (
@@ -229,8 +228,7 @@ _LIMITS = (
     select(quotas.c.resource, quotas.c.hard_limit, quotas.c.user_id, quotas.c.share_type_id)
     .where(
         quotas.c.project_id == bindparam("project_id"),
-        quotas.c.user_id.in_(bindparam("user_ids", expanding=True)),
-        quotas.c.share_type_id.in_(bindparam("share_type_ids", expanding=True)),
+        or_(quotas.c.user_id == "", quotas.c.user_id == bindparam("user_id")),
     )
     .union_all(
         select(quota_classes.c.resource, quota_classes.c.hard_limit, _NOBODY, _NOBODY).where(

@@ -93,7 +93,8 @@ class ShareHandler:
 
     def _read(self, instance_id: str) -> Job | None:
         """The job, or None if there is nothing that this manager can do."""
-        with self.db.read() as tx:
+        # Which server it is does not change while the lease lasts.
+        with self.db.glance() as tx:
             found = share_instances.with_rules(tx, instance_id)
             if found is None:
                 return None

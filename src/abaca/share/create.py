@@ -92,21 +92,17 @@ def create_typed(
     tx: Tx, ctx: Context, wanted: NewShare, defaults: Defaults
 ) -> tuple[Share, ShareType]:
     """As `create`; with the type that it was given."""
-    # First of all reads: what is counted below must be what others committed before.
-    quotas.lock_project(tx, ctx.project_id)
+    limits = quota.look_up(tx, ctx.project_id, ctx.user_id, defaults.limits)
+    if limits.have_counted((Resource.SHARES, Resource.GIGABYTES)):
+        # Before all that locks, and is counted: that must be what others committed before.
+        quotas.lock_project(tx, ctx.project_id)
     plan = _plan(tx, ctx, wanted, defaults)
-    quota.reserve(
-        tx,
-        ctx,
-        {
-            Resource.SHARES: 1,
-            Resource.GIGABYTES: plan.size,
-            Resource.PER_SHARE_GIGABYTES: plan.size,
-        },
-        share_type_id=plan.share_type.id,
-        defaults=defaults.limits,
-        locked=True,
-    )
+    asked = {
+        Resource.SHARES: 1,
+        Resource.GIGABYTES: plan.size,
+        Resource.PER_SHARE_GIGABYTES: plan.size,
+    }
+    quota.check(tx, limits, asked, share_type_id=plan.share_type.id)
     share = _new(ctx, wanted, plan)
     found = place(tx, _placement_request(share, plan), survey=plan.survey)
     if isinstance(found, NoPlace):

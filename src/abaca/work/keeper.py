@@ -36,23 +36,26 @@ class Keeper:
         # By lease, not by task: a lease that was lost may be beside its successor.
         self._live: set[Lease] = set()
         self._extended = time.monotonic()
-        self._change = threading.Condition()
-        self._stopping = False
+        lock = threading.Lock()
+        # Each wakes who waits for it: at every change all of them would be woken for nothing.
+        self._begun, self._ended = threading.Condition(lock), threading.Condition(lock)
+        self._stopping = threading.Event()
 
     def add(self, lease: Lease) -> None:
         """From now on it is kept."""
-        with self._change:
+        with self._begun:
             if not self._live:
                 self._extended = time.monotonic()
+                self._begun.notify_all()
             self._live.add(lease)
-            self._change.notify_all()
 
     def remove(self, lease: Lease) -> int:
         """Its work ended; how many were worked on until now, with it."""
-        with self._change:
+        with self._ended:
             count = len(self._live)
             self._live.discard(lease)
-            self._change.notify_all()
+            if not self._live:
+                self._ended.notify_all()
         return count
 
     def count(self) -> int:
@@ -61,24 +64,23 @@ class Keeper:
 
     def wait_empty(self, seconds: float) -> bool:
         """True once nothing is being worked on; False after so many seconds."""
-        with self._change:
-            return self._change.wait_for(lambda: not self._live, seconds)
+        with self._ended:
+            return self._ended.wait_for(lambda: not self._live, seconds)
 
     def stop(self) -> None:
         """`watch` returns."""
-        with self._change:
-            self._stopping = True
-            self._change.notify_all()
+        with self._begun:
+            self._stopping.set()
+            self._begun.notify_all()
 
     def watch(self) -> None:
         """Until stopped: look after the live leases, some times a second."""
         while True:
-            with self._change:
-                self._change.wait_for(lambda: self._live or self._stopping)
-                if not self._stopping:
-                    self._change.wait_for(lambda: self._stopping, WATCH_SECONDS)
-                if self._stopping:
-                    return
+            with self._begun:
+                self._begun.wait_for(lambda: self._live or self._stopping.is_set())
+            if self._stopping.wait(WATCH_SECONDS):
+                return
+            with self._begun:
                 live = list(self._live)
             if live:
                 self._look_after(live)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from abaca.db.database import Database, Tx
 from abaca.db.tables import now
-from abaca.errors import LeaseLost, Superseded, WorkInterrupted
+from abaca.errors import DatabaseUnavailable, LeaseLost, Superseded, WorkInterrupted
 from abaca.model.task import Task
 from abaca.steps import commit
 from abaca.work import queue
@@ -130,15 +130,29 @@ class Lease:
 
     @contextmanager
     def conclude(self) -> Iterator[Tx]:
-        """The last write, and the end of the task, in one transaction."""
+        """The last write, and the end of the task, in one transaction.
+
+        The end is the fence: it is not one of a task that somebody else has.
+        """
         try:
-            with self.write() as tx:
+            with self.db.write(RECORD) as tx:
                 yield tx
                 self.finished = True
                 queue.finish(tx, self.task)
+        except Exception as error:
+            self.finished = False
+            if not isinstance(error, WorkInterrupted | DatabaseUnavailable):
+                self._check_held()
+            raise
         except BaseException:
             self.finished = False
             raise
+
+    def _check_held(self) -> None:
+        """LeaseLost if it was lost: then that, and nothing else, is what went wrong."""
+        with self.db.read() as tx:
+            if not queue.holds(tx, self.task):
+                raise LeaseLost(f"task {self.task.kind} {self.resource_id}")
 
     def postpone(self, seconds: float) -> None:
         """The end of the work for now: look again after so many seconds."""

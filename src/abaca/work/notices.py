@@ -50,8 +50,12 @@ def notice_values(queue: str | None) -> dict[str, str]:
 def announced(tx: Tx) -> None:
     """The session's notices are this process's own, which its `Listener` passes over."""
     raw = cast("Connection", tx.connection.connection.dbapi_connection)
-    sessions = _announcers.setdefault(tx.connection.engine, WeakValueDictionary())
-    sessions[raw.info.backend_pid] = raw
+    engine, session = tx.connection.engine, raw.pgconn.backend_pid
+    sessions = _announcers.get(engine)
+    if sessions is None:
+        sessions = _announcers.setdefault(engine, WeakValueDictionary())
+    if sessions.get(session) is not raw:
+        sessions[session] = raw
 
 
 class Listener:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -18,8 +18,10 @@ from sqlalchemy import (
     Executable,
     Float,
     Integer,
+    Row,
     Select,
     String,
+    Update,
     and_,
     bindparam,
     case,
@@ -34,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from abaca.db.among import among
-from abaca.db.clock import Reading, clock_in, clock_values, epoch_in, read_clock
+from abaca.db.clock import clock_in, clock_values, epoch_in, read_clock
 from abaca.db.database import Tx
 from abaca.db.rows import load
 from abaca.db.tables import new_id, now, tasks
@@ -167,9 +169,9 @@ def look(tx: Tx, queues: Collection[str], kinds: Collection[TaskKind], limit: in
         "epoch": epoch_in(tx.dialect),
         "most": limit,
     }
-    in_sql = tx.dialect == "postgresql"
-    clock = clock_values(tx.dialect) if in_sql else {"clock": read_clock(tx).now}
-    rows = tx.execute(_outlook(in_sql), {**values, **clock}).all()
+    here = tx.dialect != "postgresql"
+    clock = {"clock": read_clock(tx).now} if here else clock_values(tx.dialect)
+    rows = tx.execute(_outlook(tx.dialect), {**values, **clock}).all()
     rest = rows[0]
     return Outlook(
         ready=tuple(row.id for row in rows if row.id is not None),
@@ -196,34 +198,37 @@ def claim(
     """
     epoch, stamp = epoch_in(tx.dialect), now()
     at = {"ids": list(ready), "epoch": epoch, **clock_values(tx.dialect)}
-    taken, changes = [], []
-    for row in tx.execute(_claimable(tx.dialect), at).all():
-        values = {
-            "running_lane": row.lane,
-            "lease_token": row.lease_token + 1,
-            "lease_epoch": epoch,
-            "lease_until": row.clock + lease_seconds,
-            "due_at": row.clock,
-            "worker": worker,
-            "started_at": stamp,
-            "deadline": row.deadline if row.attempts else stamp + patience,
-            "step": None,
-            "step_since": None,
-        }
-        changes.append({"taken_id": row.id, **values})
-        taken.append(load(Task, row, **values))
+    rows = tx.execute(_claimable(tx.dialect), at).all()
+    if not rows:
+        return []
+    change = {
+        "lease_epoch": epoch,
+        "lease_until": rows[0].clock + lease_seconds,
+        "due_at": rows[0].clock,
+        "worker": worker,
+        "started_at": stamp,
+        **_NO_STEP,
+    }
+    first = stamp + patience
+    found = [_claimed(row, change, first) for row in rows]
+    change["first_deadline"] = first
     if all_or_none:
-        if changes:
-            tx.execute(_TAKE, changes if len(changes) > 1 else changes[0])
-        return taken
-    return [task for task, change in zip(taken, changes, strict=True) if _take(tx, change)]
+        tx.execute(_taking(tx.dialect), {**change, "taken_ids": [task.id for task in found]})
+        return found
+    return [task for task in found if _took(tx, task, change)]
 
 
-def _take(tx: Tx, change: dict[str, Any]) -> bool:
+def _claimed(row: Row[Any], change: dict[str, Any], first: datetime) -> Task:
+    """As `_taking` leaves the row."""
+    own = {"running_lane": row.lane, "lease_token": row.lease_token + 1}
+    return load(Task, row, **change, **own, deadline=row.deadline if row.attempts else first)
+
+
+def _took(tx: Tx, task: Task, change: dict[str, Any]) -> bool:
     """False, and nothing lost, if another task of the lane began since it was looked at."""
     try:
         with tx.connection.begin_nested():
-            tx.execute(_TAKE, change)
+            tx.execute(_taking(tx.dialect), {**change, "taken_ids": [task.id]})
     except IntegrityError:
         return False
     return True
@@ -244,23 +249,20 @@ def extend(tx: Tx, live: Collection[Task], lease_seconds: float) -> None:
     """The leases of these tasks last so long from now; lost ones stay lost."""
     until = read_clock(tx).now + lease_seconds
     for task in live:
-        tx.execute(update(tasks).where(_mine(task)).values(lease_until=until))
+        tx.execute(_FENCE, {**_held(task), "lease_until": until})
 
 
 def record_step(tx: Tx, task: Task, step: str | None, since: object) -> None:
     """Show at which step the task is, for people."""
-    tx.execute(update(tasks).where(_mine(task)).values(step=step, step_since=since))
+    tx.execute(_FENCE, {**_held(task), "step": step, "step_since": since})
 
 
 def generations(tx: Tx, live: Collection[Task]) -> dict[tuple[str, int], int]:
     """The present generation of those of these tasks whose leases are in force, by ID and token."""
-    if not live:
-        return {}
-    column = tasks.c
-    rows = tx.execute(
-        select(column.id, column.lease_token, column.generation).where(or_(*map(_mine, live)))
-    )
-    return {(row.id, row.lease_token): row.generation for row in rows}
+    mine = {(task.id, task.lease_token) for task in live}
+    rows = tx.execute(_generations(tx.dialect), {"ids": [task.id for task in live]})
+    found = {(row.id, row.lease_token): row.generation for row in rows}
+    return {key: found[key] for key in mine & found.keys()}
 
 
 def finish(tx: Tx, task: Task) -> bool:
@@ -324,8 +326,8 @@ def retry_later(tx: Tx, task: Task, error: str, delay: float) -> None:
 
 
 def _release(tx: Tx, task: Task, values: dict[str, Any]) -> None:
-    free = {"running_lane": None, "lease_until": None, "step": None, "step_since": None}
-    if not tx.execute(update(tasks).where(_mine(task)).values(**free, **values)).rowcount:
+    free = {"running_lane": None, "lease_until": None, **_NO_STEP}
+    if not tx.execute(_FENCE.values(**free, **values), _held(task)).rowcount:
         raise LeaseLost(f"task {task.kind} {task.resource_id} was taken by another worker")
 
 
@@ -335,7 +337,8 @@ def break_expired(tx: Tx) -> int:
     A row that somebody holds is left for later: whoever was paused in a transaction would
     have everybody wait until the database ends it.
     """
-    expired = select(tasks.c.id).where(_expired(*_at(read_clock(tx))))
+    clock = read_clock(tx)
+    expired = select(tasks.c.id).where(_expired(literal(clock.now), literal(clock.epoch)))
     free = tx.execute(expired.with_for_update(skip_locked=True)).scalars().all()
     return _break(tx, tasks.c.id.in_(free)) if free else 0
 
@@ -391,10 +394,6 @@ def every(tx: Tx) -> list[Task]:
     return tx.all(Task, select(tasks).order_by(tasks.c.created_at, tasks.c.id))
 
 
-def _at(clock: Reading) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    return literal(clock.now), literal(clock.epoch)
-
-
 def _due(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnElement[bool]:
     return or_(tasks.c.due_at <= now_, tasks.c.lease_epoch != epoch)
 
@@ -407,27 +406,31 @@ def _expired(now_: ColumnElement[Any], epoch: ColumnElement[Any]) -> ColumnEleme
 
 
 @cache
-def _outlook(clock_in_sql: bool) -> Select[Any]:
+def _outlook(dialect: str) -> Select[Any]:
     """IDs of due tasks whose lane is free, one per lane; beside each, or alone, the rest.
 
     That is the clock, when the next task that waits is due, and how many leases ran out.
     """
     now_: ColumnElement[Any] = bindparam("clock", type_=Float(53))
-    if clock_in_sql:  # PostgreSQL reads it once, and has it at each place
+    if dialect == "postgresql":  # it reads the clock once, and has it at each place
         read = select(clock_in("postgresql").label("now")).cte("clock")
         now_ = select(read.c.now).scalar_subquery()
+    ours = and_(
+        or_(among(tasks.c.queue, "queues", dialect), tasks.c.queue.is_(None)),
+        among(tasks.c.kind, "kinds", dialect),
+    )
     busy = select(tasks.c.running_lane).where(tasks.c.running_lane.is_not(None))
     place = func.row_number().over(partition_by=tasks.c.lane, order_by=tasks.c.due_at)
     free = (
         select(tasks.c.id, tasks.c.due_at, place.label("place"))
-        .where(_OURS, tasks.c.running_lane.is_(None), _due(now_, _EPOCH))
+        .where(ours, tasks.c.running_lane.is_(None), _due(now_, _EPOCH))
         .where(tasks.c.lane.not_in(busy))
         .subquery()
     )
     first = select(free.c.id, free.c.due_at).where(free.c.place == 1).order_by(free.c.due_at)
     ready = first.limit(bindparam("most", type_=Integer)).subquery()
     waits = and_(tasks.c.running_lane.is_(None), ~_due(now_, _EPOCH))
-    later = select(func.min(tasks.c.due_at)).where(_OURS, waits).scalar_subquery()
+    later = select(func.min(tasks.c.due_at)).where(ours, waits).scalar_subquery()
     expired = select(func.count()).select_from(tasks).where(_expired(now_, _EPOCH))
     rest = select(
         now_.label("now"), later.label("later"), expired.scalar_subquery().label("expired")
@@ -455,18 +458,36 @@ def _claimable(dialect: str) -> Select[Any]:
     )
 
 
+@cache
+def _generations(dialect: str) -> Select[Any]:
+    return select(tasks.c.id, tasks.c.lease_token, tasks.c.generation).where(
+        among(tasks.c.id, "ids", dialect), tasks.c.running_lane.is_not(None)
+    )
+
+
+@cache
+def _taking(dialect: str) -> Update:
+    """What becomes of rows that were found claimable, all in one: what differs is in the row."""
+    fresh = bindparam("first_deadline", type_=tasks.c.deadline.type)
+    return (
+        update(tasks)
+        .where(among(tasks.c.id, "taken_ids", dialect))
+        .values(
+            running_lane=tasks.c.lane,
+            lease_token=tasks.c.lease_token + 1,
+            deadline=case((tasks.c.attempts == 0, fresh), else_=tasks.c.deadline),
+        )
+    )
+
+
 # Looked at all the time: made once, since making a statement costs as much as running it.
 _EPOCH = bindparam("epoch", type_=String)
-_OURS = and_(
-    or_(tasks.c.queue.in_(bindparam("queues", expanding=True)), tasks.c.queue.is_(None)),
-    tasks.c.kind.in_(bindparam("kinds", expanding=True)),
-)
-_TAKE = update(tasks).where(tasks.c.id == bindparam("taken_id"))
 _MINE = and_(
     tasks.c.id == bindparam("held_id"),
     tasks.c.lease_token == bindparam("held_token"),
     tasks.c.running_lane.is_not(None),
 )
+_NO_STEP = {"step": None, "step_since": None}
 _HELD = select(tasks.c.id).where(_MINE)
 _LOCKED = _HELD.with_for_update()
 _FENCE = update(tasks).where(_MINE)
@@ -477,11 +498,3 @@ _WAITING = select(tasks.c.id).where(tasks.c.lane == bindparam("of_lane")).limit(
 def _held(task: Task) -> dict[str, object]:
     """The values of `_MINE`."""
     return {"held_id": task.id, "held_token": task.lease_token}
-
-
-def _mine(task: Task) -> ColumnElement[bool]:
-    return and_(
-        tasks.c.id == task.id,
-        tasks.c.lease_token == task.lease_token,
-        tasks.c.running_lane.is_not(None),
-    )

@@ -154,7 +154,7 @@ class WorkerPool:
         idle = self._options.threads - self._keeper.count()
         if idle <= 0:
             return self._options.poll_seconds
-        with self._db.read() as tx:
+        with self._db.glance() as tx:
             outlook = queue.look(tx, self._queues, self._handlers.keys(), idle)
         clock = (outlook.now, time.monotonic())
         if self._was_set_back(*clock):
