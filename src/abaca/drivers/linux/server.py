@@ -42,12 +42,12 @@ def ensure(
     make_record(place, options)
     nfs.begin_nfs(place, options)
     make_namespace(place)
-    _revive(place, options)
-    storage.restore(place)
-    nfs.start_nfs(place, options)
-    # What follows takes less time than the NFS server needs to start.
+    # The filter is made while the NFS server starts.
     with begin_firewall(place, options, network) as rules:
-        # It waits for the disk, and the filter is made meanwhile.
+        _revive(place, options)
+        storage.restore(place)
+        nfs.start_nfs(place, options)
+        # It waits for the disk meanwhile.
         record_interfaces(place, network)
         # In force before there is a way in.
         end_firewall(rules)
