@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from abaca.errors import AbacaError
-from abaca.states import ShareStatus, SnapshotStatus
+from abaca.states import ServerStatus, ShareStatus, SnapshotStatus
 from abaca.torture.asking import Tenant
 from abaca.torture.nursery import alive
 from abaca.torture.operations import EVERYBODY
@@ -353,8 +353,14 @@ class Storm:
         """Those that were kept go, those that were left are adopted one by one, and go too."""
         for customer in self.customers:
             while True:
-                for server in customer.tenant.servers():
-                    self._admin.delete_server(server)
+                called = customer.tenant.identifiers(f"node@{ADOPTING}")
+                for server, status in customer.tenant.servers().items():
+                    if status == ServerStatus.MANAGE_ERROR:
+                        # Another one was made in its place while it was adopted.
+                        self._admin.unmanage_server(server)
+                        customer.left.append(called[server])
+                    else:
+                        self._admin.delete_server(server)
                 self.site.settle()
                 if not customer.left:
                     break
