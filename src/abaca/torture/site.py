@@ -26,7 +26,7 @@ from abaca.share import share_types
 from abaca.steps import FAULT_VARIABLE, SIGNAL_VARIABLE, TRACE_VARIABLE
 from abaca.torture import ledger
 from abaca.torture.asking import Tenant
-from abaca.torture.nursery import ARMS, LOG, NUDGE, Birth, Nursery, alive, end
+from abaca.torture.nursery import ARMS, LOG, NUDGE, Birth, Nursery, alive, end, paused
 from abaca.torture.outage import SWITCH
 
 LOG_CHARACTERS = 6000
@@ -158,7 +158,10 @@ class Site:
         return process
 
     def arm(self, process: int, faults: Mapping[str, str | None]) -> None:
-        """Tell a running manager the fault that it is to meet (`disarmed`: none)."""
+        """Tell a running manager the fault that it is to meet (`disarmed`: none).
+
+        One that stops at the fault that it was told before goes on.
+        """
         self._may_die.discard(process)
         if faults.get(FAULT_VARIABLE):
             self._may_die.add(process)
@@ -171,6 +174,8 @@ class Site:
         while file.exists() and alive(process):
             if time.monotonic() > deadline:
                 raise Wrong("stuck", f"process {process} does not take its arms\n{self.log()}")
+            if paused(process):
+                os.kill(process, signal.SIGCONT)
             time.sleep(0.001)
         file.unlink(missing_ok=True)
 

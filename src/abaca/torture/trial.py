@@ -127,6 +127,8 @@ class Trials:
         finally:
             for process in sleepers:
                 os.kill(process, signal.SIGCONT)
+        # The one that was stopped elsewhere may come to the point yet.
+        self._disarm()
         time.sleep(0.6)  # they notice what became of their leases
         self._rest(bench, operation)
         self._right(bench, operation, expected)
