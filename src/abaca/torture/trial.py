@@ -145,7 +145,7 @@ class Trials:
             if not self.site.unsettled() or time.monotonic() > deadline:
                 return False
             time.sleep(0.005)
-        if not self._stopped([item for item in sleepers if not paused(item)]):
+        if not self._stopped(sleepers, [item for item in sleepers if not paused(item)]):
             return False
         self.site.start()
         self._rest(bench, operation)
@@ -153,15 +153,16 @@ class Trials:
             raise Wrong("lost", "a manager that was paused went on by itself")
         return True
 
-    def _stopped(self, others: list[int]) -> bool:
-        """They are stopped as well; False if they always are in the middle of something.
+    def _stopped(self, sleepers: list[int], others: list[int]) -> bool:
+        """The others are stopped as well; False if somebody always is in the middle of something.
 
-        Until one goes on that has a transaction or an flock, nobody could do the work.
+        Until one goes on that has a transaction or an flock, nobody could do the work. (The one
+        that stopped at the point may have either for something else that it does.)
         """
         for _ in range(STOP_TRIES):
             for process in others:
                 os.kill(process, signal.SIGSTOP)
-            if not self.site.locked() and not any(holds_locks(item) for item in others):
+            if not self.site.locked() and not any(holds_locks(item) for item in sleepers):
                 return True
             for process in others:
                 os.kill(process, signal.SIGCONT)
