@@ -216,9 +216,14 @@ def alive(process: int) -> bool:
 
 
 def paused(process: int) -> bool:
-    """True while it is stopped by a signal."""
+    """True while it is stopped by a signal, with all of its threads.
+
+    One that was in the kernel goes on until it comes out of it, with a lock in its hands perhaps.
+    """
     with suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+        threads = [item.read_text() for item in Path(f"/proc/{process}/task").glob("*/stat")]
+        states = {text.rpartition(")")[2].split()[0] for text in threads}
+        return states == {"T"}
     return False
 
 

@@ -162,6 +162,9 @@ class Trials:
         for _ in range(STOP_TRIES):
             for process in others:
                 os.kill(process, signal.SIGSTOP)
+            deadline = time.monotonic() + self.site.patience
+            while not all(map(paused, sleepers)) and time.monotonic() < deadline:
+                time.sleep(0.005)
             if not self.site.locked() and not any(holds_locks(item) for item in sleepers):
                 return True
             for process in others:
