@@ -83,7 +83,7 @@ def _asks(run: Run, deployment: Deployment, ids: Sequence[str]) -> dict[str, Ask
         ),
         LIST: Ask(
             wires=[request("GET", f"{DETAIL}?limit={PAGE}")],
-            times=run.of(60, 4),
+            times=run.of(600, 4),
             target="at most 3; flat",
         ),
     }
