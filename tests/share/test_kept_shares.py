@@ -34,7 +34,7 @@ CHANGES: Final[dict[str, Change]] = {
     ),
     "resized": lambda tx, share: share_instances.resized(tx, share.id, 17),
     "replaced": lambda tx, share: share_instances.replaced(tx, share.id, None),
-    "metadata": lambda tx, share: share_metadata.put(tx, share.id, {"a": "b", "c": "d"}),
+    "metadata": lambda tx, share: share_metadata.replace(tx, share.id, {"a": "b", "c": "d"}),
     "metadata replaced": lambda tx, share: share_metadata.replace(tx, share.id, {"a": "c"}),
     "metadata removed": lambda tx, share: share_metadata.remove(tx, share.id, "a"),
     "handed over": lambda tx, share: share_transfers.hand_over(tx, share.id, "red", "another"),

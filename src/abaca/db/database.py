@@ -10,7 +10,7 @@ writes fails at once when another wrote; inside a process they take turns
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ class Tx:
 
     connection: Connection
     kept: Kept[Any] = field(default_factory=Kept)
-    """What `abaca.db.shown_shares` has read; what a transaction that writes read ends with it."""
+    """What `abaca.db.shown_shares` has read; that of another than `Database.read` ends with it."""
     _after: list[Callable[[], None]] = field(default_factory=list)
 
     def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:  # noqa: ANN401
@@ -117,29 +117,26 @@ class Database:
         """Close every connection."""
         self.engine.dispose()
 
-    @contextmanager
-    def read(self) -> Iterator[Tx]:
+    def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state and writes nothing."""
-        with (
-            translated(),
-            self.engine.connect() as connection,
-            reading(connection, self.kind, steady=True),
-        ):
-            yield Tx(connection, self._kept)
+        return self._reading(self._kept, steady=True)
 
-    @contextmanager
-    def glance(self) -> Iterator[Tx]:
+    def glance(self) -> AbstractContextManager[Tx]:
         """As `read`, but each statement sees what is committed as it begins.
 
         Enough for one statement, or for several of which none relies on what another saw; it
         saves the answers to a begin and an end.
         """
+        return self._reading(Kept(), steady=False)
+
+    @contextmanager
+    def _reading(self, kept: Kept[Any], *, steady: bool) -> Iterator[Tx]:
         with (
             translated(),
             self.engine.connect() as connection,
-            reading(connection, self.kind, steady=False),
+            reading(connection, self.kind, steady=steady),
         ):
-            yield Tx(connection, self._kept)
+            yield Tx(connection, kept)
 
     @contextmanager
     def write(self, name: str = REQUEST) -> Iterator[Tx]:

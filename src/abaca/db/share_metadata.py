@@ -11,14 +11,8 @@ from abaca.db.key_values import KeyValues
 from abaca.db.tables import now, share_metadata, shares
 
 _rows = KeyValues(share_metadata, "share_id")
-get, of_shares, add = _rows.get, _rows.of, _rows.put
+get, add = _rows.get, _rows.put
 _TOUCH = update(shares).where(shares.c.id == bindparam("of_share"))
-
-
-def put(tx: Tx, share_id: str, metadata: Mapping[str, str]) -> None:
-    """Set these keys; others stay."""
-    _rows.put(tx, share_id, metadata)
-    _touch(tx, share_id)
 
 
 def replace(tx: Tx, share_id: str, metadata: Mapping[str, str]) -> None:

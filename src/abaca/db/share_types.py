@@ -86,7 +86,7 @@ def create(
             "created_at": now(),
         },
     )
-    set_extra_specs(tx, share_type_id, extra_specs)
+    _set(tx, share_type_id, extra_specs)
     return share_type_id
 
 
@@ -113,12 +113,7 @@ def in_use(tx: Tx, share_type_id: str) -> bool:
 def set_extra_specs(tx: Tx, share_type_id: str, extra_specs: Mapping[str, str]) -> None:
     """Set these, and leave the others."""
     _unset(tx, share_type_id, extra_specs)
-    rows = [
-        {"share_type_id": share_type_id, "key": key, "value": value}
-        for key, value in extra_specs.items()
-    ]
-    if rows:
-        tx.execute(share_type_extra_specs.insert(), rows)
+    _set(tx, share_type_id, extra_specs)
     change(tx, share_type_id, {})
 
 
@@ -126,6 +121,15 @@ def unset_extra_spec(tx: Tx, share_type_id: str, key: str) -> None:
     """Remove one; removing what is not there succeeds."""
     _unset(tx, share_type_id, [key])
     change(tx, share_type_id, {})
+
+
+def _set(tx: Tx, share_type_id: str, extra_specs: Mapping[str, str]) -> None:
+    rows = [
+        {"share_type_id": share_type_id, "key": key, "value": value}
+        for key, value in extra_specs.items()
+    ]
+    if rows:
+        tx.execute(share_type_extra_specs.insert(), rows)
 
 
 def _unset(tx: Tx, share_type_id: str, keys: Collection[str]) -> None:

@@ -31,7 +31,7 @@ class Lease:
         self.task = task
         self._seconds = seconds
         self._confirmed = time.monotonic()
-        self._taken_back: list[Callable[[], None]] = []
+        self._take_backs: list[Callable[[], None]] = []
         self.finished = False
         self.postponed = False
         self.noticed = task.generation
@@ -81,11 +81,11 @@ class Lease:
         A step that was under way when the lease ended is finished, by whom another worker has
         overtaken: what that worker removed may then be there again, and nobody knows of it.
         """
-        self._taken_back.append(take_back)
+        self._take_backs.append(take_back)
 
-    def taken_back(self) -> Iterator[Callable[[], None]]:
+    def take_backs(self) -> Iterator[Callable[[], None]]:
         """What `if_lost` was given, the latest first."""
-        return reversed(self._taken_back)
+        return reversed(self._take_backs)
 
     @property
     def lost(self) -> bool:

@@ -98,7 +98,7 @@ def run_task(lease: Lease, handler: Handler, options: RetryOptions) -> None:
 
 def _take_back(lease: Lease, options: RetryOptions) -> None:
     """Nothing is left of what was made after another worker had gone on; patiently."""
-    for take_back in lease.taken_back():
+    for take_back in lease.take_backs():
         try:
             for attempt in _patiently(options, AbacaError):
                 with attempt:
